@@ -1,0 +1,54 @@
+"""Batches that hold both classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+
+from bundle.conventions import HEALTHY, LABEL, PATHOLOGICAL
+
+
+class BalancedBatchSampler(Sampler[list[int]]):
+    """Draw batches with a fixed number of healthy and of pathological images.
+
+    A batch without a healthy image has nothing to constrain, and one without a pathological image teaches no decision.
+    An epoch goes once through the larger class, in a new random order; the smaller class is repeated, reshuffled after
+    every pass. The order comes from PyTorch's global random state.
+
+    Args:
+        data: datalist entries with a ``label``.
+        batch_size: images in a batch, at least 2; half of them (rounded up) are healthy.
+
+    Raises:
+        ValueError: When ``batch_size`` is below 2 or a class is missing.
+    """
+
+    def __init__(self, data: Sequence[Mapping[str, Any]], batch_size: int) -> None:
+        if batch_size < 2:
+            raise ValueError(f"batch_size must be at least 2, one image of each class, got {batch_size}.")
+        labels = torch.tensor([int(entry[LABEL]) for entry in data])
+        self.members = [(labels == label).nonzero().flatten() for label in (HEALTHY, PATHOLOGICAL)]
+        for members, name in zip(self.members, ("healthy", "pathological"), strict=True):
+            if len(members) == 0:
+                raise ValueError(
+                    f"training needs both classes, found no {name} image among {len(data)}. "
+                    "Add such images to the training section of the datalist."
+                )
+        self.shares = [(batch_size + 1) // 2, batch_size // 2]
+
+    def __len__(self) -> int:
+        return max(-(-len(m) // share) for m, share in zip(self.members, self.shares, strict=True))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        orders = [self._order(m, len(self) * share) for m, share in zip(self.members, self.shares, strict=True)]
+        for i in range(len(self)):
+            yield [index for o, n in zip(orders, self.shares, strict=True) for index in o[i * n : (i + 1) * n]]
+
+    @staticmethod
+    def _order(members: torch.Tensor, length: int) -> list[int]:
+        passes = -(-length // len(members))
+        order = torch.cat([members[torch.randperm(len(members))] for _ in range(passes)])
+        return order[:length].tolist()

@@ -1,0 +1,35 @@
+"""Make each epoch's random numbers a function of the seed and the epoch alone."""
+
+from __future__ import annotations
+
+from ignite.engine import Engine, Events
+from monai.transforms import Randomizable
+from monai.utils import set_determinism
+
+
+class EpochSeedHandler:
+    """Seed every source of random numbers at the start of each epoch.
+
+    A run that was killed and resumed from the last epoch's checkpoint then draws the same batches and augmentations as
+    one that was never interrupted.
+
+    Args:
+        seed: the run's seed; epoch ``e`` uses ``seed + e``.
+        transform: the training transforms. With loader workers they are seeded again in each worker from the same
+            numbers.
+    """
+
+    def __init__(self, seed: int, transform: Randomizable | None = None) -> None:
+        self.seed = seed
+        self.transform = transform
+
+    def attach(self, engine: Engine) -> None:
+        """Register on ``engine``."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Seed Python, NumPy, PyTorch and the transforms for the epoch that starts."""
+        seed = self.seed + engine.state.epoch
+        set_determinism(seed)
+        if self.transform is not None:
+            self.transform.set_random_state(seed)

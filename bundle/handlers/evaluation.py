@@ -1,0 +1,217 @@
+"""Handler that measures decisions and anomaly maps against labels and masks and writes the results table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from bundle.anomaly import load_thresholds, mask_key, write_text_atomically
+from bundle.conventions import (
+    ATTRIBUTION,
+    CONDITION,
+    HEALTHY,
+    INTENSITY,
+    LABEL,
+    LOGIT,
+    MASK,
+    SUBJECT,
+)
+from bundle.handlers.items import BrainVoxels, check_brain_volume, decollated_items, is_annotated
+from bundle.metrics import FPR_MAX, classification_rates, dice, mean, standard_deviation, volume_ml
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = (
+    "All values on each volume's own grid. auprc, auroc and auroc10 pool the voxels of all annotated patients of a "
+    "condition over the whole image, voxels outside the brain ranked last; the _brain columns pool brain voxels only. "
+    "auroc10 is the area under the ROC curve up to a false-positive rate of 0.1, divided by 0.1. dice is the mean over "
+    "subjects (sd: sample standard deviation) at the one threshold of highest pooled Dice on the calibration data. "
+    "intensity is the z-scored FLAIR under the same protocol. Healthy subjects: false_positive_ml is the mean volume "
+    "called anomalous, negative_fraction the mean fraction of brain voxels with a negative attribution."
+)
+
+
+class EvaluationHandler:
+    """Evaluate a run over labelled subjects and write ``subjects.csv``, ``summary.csv`` and ``evaluation.json``.
+
+    Items must hold the anomaly map and the mask of every score (:py:func:`bundle.anomaly.map_key`,
+    :py:func:`bundle.anomaly.mask_key`), label, condition, subject, logit and, where annotated, the lesion mask, all on
+    the grid of the input volume. The files appear together when the run has completed.
+
+    Args:
+        output_dir: folder of the three files.
+        threshold_file: thresholds in use; the decision threshold is read from it.
+        model_file: weights in use, checked against the threshold file.
+        scores: names of the scores to compare; the first one is the method.
+        source: name of the data, kept in the record.
+
+    Raises:
+        ValueError: While running, when no pathological subject has a mask.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | os.PathLike[str],
+        threshold_file: str | os.PathLike[str],
+        model_file: str | os.PathLike[str] | None = None,
+        scores: Sequence[str] = (ATTRIBUTION, INTENSITY),
+        source: str = "",
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.threshold_file = threshold_file
+        self.model_file = model_file
+        self.scores = tuple(scores)
+        self.source = source
+        self._thresholds: dict[str, Any] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._voxels: dict[str, list[BrainVoxels]] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.STARTED, self.started)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def started(self, engine: Engine) -> None:
+        """Forget an earlier run and read the thresholds."""
+        self._rows, self._voxels = [], {}
+        self._thresholds = load_thresholds(self.threshold_file, self.model_file)
+
+    def __call__(self, engine: Engine) -> None:
+        """Measure the subjects of one iteration."""
+        for item in decollated_items(engine):
+            voxels = BrainVoxels.from_item(item, self.scores)
+            self._rows.append(self._row(item, voxels))
+            if is_annotated(item):
+                self._voxels.setdefault(str(item[CONDITION]), []).append(voxels)
+            self._log(self._rows[-1])
+
+    def completed(self, engine: Engine) -> None:
+        """Summarise and write the files."""
+        if not self._voxels:
+            raise ValueError(
+                "evaluation needs at least one pathological subject with a mask, got 0 among "
+                f"{len(self._rows)} subjects. Add 'mask' to entries of the datalist."
+            )
+        record = {
+            "source": self.source,
+            "protocol": PROTOCOL,
+            "model_sha256": self._thresholds["model_sha256"],
+            "thresholds": self._thresholds["thresholds"],
+            "decision": self._thresholds["decision"],
+            "classification": classification_rates(self._rows),
+            "summary": self._condition_rows() + self._healthy_rows(),
+            "subjects": self._rows,
+        }
+        write_text_atomically(self.output_dir / "subjects.csv", _csv_text(record["subjects"]))
+        write_text_atomically(self.output_dir / "summary.csv", _csv_text(record["summary"]))
+        write_text_atomically(self.output_dir / "evaluation.json", json.dumps(_strict(record), indent=4) + "\n")
+        logger.info("evaluation of %d subjects written to %s", len(self._rows), self.output_dir)
+        self._voxels = {}
+
+    def _log(self, row: Mapping[str, Any]) -> None:
+        check_brain_volume(row["subject"], row["brain_ml"])
+        dice_of = "".join(f", Dice {row[f'{name}_dice']:.3f} ({name})" for name in self.scores if f"{name}_dice" in row)
+        logger.info("%s (%s): probability %.3f%s", row["subject"], row["condition"], row["probability"], dice_of)
+
+    def _row(self, item: Mapping[str, Any], voxels: BrainVoxels) -> dict[str, Any]:
+        logit = float(item[LOGIT])
+        affine = torch.as_tensor(item[mask_key(self.scores[0])].affine)
+        voxel_ml = volume_ml(torch.ones(1), affine)
+        lesion_voxels = int(voxels.lesion.sum()) + voxels.outside_lesion
+        row: dict[str, Any] = {
+            "subject": str(item[SUBJECT]),
+            "condition": str(item[CONDITION]),
+            "label": int(item[LABEL]),
+            "decision": int(logit > self._thresholds["decision"]["logit"]),
+            "logit": logit,
+            "probability": float(torch.sigmoid(torch.tensor(logit, dtype=torch.float64))),
+            "brain_ml": len(voxels.lesion) * voxel_ml,
+            "lesion_ml": lesion_voxels * voxel_ml if is_annotated(item) else None,
+            "negative_fraction": float((voxels.scores[self.scores[0]] < 0).float().mean()),
+        }
+        for name in self.scores:
+            prediction = torch.as_tensor(item[mask_key(name)]).cpu()
+            row[f"{name}_volume_ml"] = volume_ml(prediction, affine)
+            if is_annotated(item):
+                curve = voxels.curve(name)
+                whole = curve.with_lowest(voxels.outside_lesion, voxels.outside_healthy)
+                row[f"{name}_dice"] = dice(prediction, torch.as_tensor(item[MASK]).cpu())
+                row[f"{name}_best_dice"] = whole.best_dice()
+                row[f"{name}_auprc"] = whole.average_precision()
+                row[f"{name}_auroc"] = whole.roc_area()
+                row[f"{name}_auroc10"] = whole.roc_area(FPR_MAX)
+        return row
+
+    def _condition_rows(self) -> list[dict[str, Any]]:
+        rows = []
+        for condition, parts in sorted(self._voxels.items()):
+            pool = BrainVoxels.pooled(parts)
+            subjects = [row for row in self._rows if row["condition"] == condition and row["lesion_ml"] is not None]
+            for name in self.scores:
+                brain = pool.curve(name)
+                whole = brain.with_lowest(pool.outside_lesion, pool.outside_healthy)
+                rows.append(
+                    {
+                        "condition": condition,
+                        "score": name,
+                        "subjects": len(subjects),
+                        "auprc": whole.average_precision(),
+                        "auroc": whole.roc_area(),
+                        "auroc10": whole.roc_area(FPR_MAX),
+                        "auprc_brain": brain.average_precision(),
+                        "auroc_brain": brain.roc_area(),
+                        "auroc10_brain": brain.roc_area(FPR_MAX),
+                        "dice": mean(row[f"{name}_dice"] for row in subjects),
+                        "dice_sd": standard_deviation(row[f"{name}_dice"] for row in subjects),
+                        "threshold": self._thresholds["thresholds"][name],
+                    }
+                )
+        return rows
+
+    def _healthy_rows(self) -> list[dict[str, Any]]:
+        healthy = [row for row in self._rows if row["label"] == HEALTHY]
+        if not healthy:
+            return []
+        rows = []
+        for name in self.scores:
+            row: dict[str, Any] = {"condition": "healthy", "score": name, "subjects": len(healthy)}
+            row["threshold"] = self._thresholds["thresholds"][name]
+            row["false_positive_ml"] = mean(subject[f"{name}_volume_ml"] for subject in healthy)
+            if name == self.scores[0]:
+                row["negative_fraction"] = mean(subject["negative_fraction"] for subject in healthy)
+            rows.append(row)
+        return rows
+
+
+def _csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows whose columns may differ; unknown values stay empty."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "" if _is_nan(value) else value for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _strict(value: Any) -> Any:
+    """Replace NaN, which JSON does not know, by null."""
+    if isinstance(value, Mapping):
+        return {key: _strict(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(entry) for entry in value]
+    return None if _is_nan(value) else value
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -1,0 +1,41 @@
+"""Keep the configuration that a run was started with."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from bundle.anomaly import write_text_atomically
+
+
+def save_running_config(path: str | Path) -> None:
+    """Write the config that is being run, with its overlays and the command line's values, as JSON.
+
+    For use in an ``initialize`` list. MONAI hands no expression the config it stands in, so the parser is looked up
+    among the callers. Expressions are written as they stand; the file can be run in place of the config.
+
+    Args:
+        path: JSON file to write.
+
+    Raises:
+        ValueError: When it is not called from a config.
+    """
+    parser = _calling_parser()
+    if parser is None:
+        raise ValueError(f"{path}: save_running_config must be called from a config, got no ConfigParser among callers")
+    config = {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
+    write_text_atomically(path, json.dumps(config, indent=4, default=str) + "\n")
+
+
+def _calling_parser() -> Any:
+    frame = inspect.currentframe()
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, ConfigParser):
+            return caller
+        frame = frame.f_back
+    return None

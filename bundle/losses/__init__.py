@@ -1,0 +1,5 @@
+"""Training losses."""
+
+from bundle.losses.attribution import AttributionConstraintLoss
+
+__all__ = ["AttributionConstraintLoss"]

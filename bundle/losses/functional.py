@@ -1,0 +1,95 @@
+"""Every formula of the training loss, once, as a pure function.
+
+Label 1 is pathological, so a negative attribution speaks for the healthy class.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+
+def classification_loss(logit: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    """Binary cross entropy of the image logit (L_C of eq. 1), averaged over the images.
+
+    Shape:
+        - logit: ``(B, 1)``, positive for pathological.
+        - label: ``(B,)``, 0 healthy or 1 pathological.
+        - output: scalar.
+    """
+    return F.binary_cross_entropy_with_logits(logit.squeeze(1), label.to(logit.dtype))
+
+
+def unsupervised_constraint(
+    attribution: torch.Tensor, label: torch.Tensor, *, sharpness: float | None = None
+) -> torch.Tensor:
+    """Cross entropy of the attributions of healthy images against an all-zero map (L_A of eq. 2).
+
+    Each voxel's attribution is the logit of a voxel-wise classifier, so the term is softplus(A), averaged over all
+    voxels of all healthy images.
+
+    Args:
+        attribution: attribution maps of the batch.
+        label: image labels.
+        sharpness: None for eq. 2; a number for its relative form, see `relative_attribution`.
+
+    Shape:
+        - attribution: ``(B, C, *spatial)``.
+        - label: ``(B,)``.
+        - output: scalar; a zero that is still in the graph when no image is healthy.
+
+    Source:
+        Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 2; the relative form is ours.
+    """
+    healthy = attribution[label == 0]
+    if healthy.numel() == 0:
+        return attribution.sum() * 0.0
+    if sharpness is None:
+        return F.softplus(healthy).mean()
+    return F.softplus(relative_attribution(healthy, sharpness)).mean() / sharpness
+
+
+def supervised_constraint(
+    attribution: torch.Tensor, lesion_map: torch.Tensor, *, sharpness: float | None = None
+) -> torch.Tensor:
+    """Cross entropy of the attributions against lesion maps (L_A of eq. 3), over annotated voxels.
+
+    Args:
+        attribution: attribution maps of the batch.
+        lesion_map: 1 inside lesions, 0 outside and in healthy images, NaN where nobody annotated.
+        sharpness: None for eq. 3; a number for its relative form, see `relative_attribution`.
+
+    Shape:
+        - attribution, lesion_map: ``(B, C, *spatial)``.
+        - output: scalar; a zero that is still in the graph when nothing is annotated.
+
+    Source:
+        Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 3; the relative form is ours.
+    """
+    annotated = ~torch.isnan(lesion_map)
+    values, targets = attribution[annotated], lesion_map[annotated].to(attribution.dtype)
+    if values.numel() == 0:
+        return attribution.sum() * 0.0
+    if sharpness is None:
+        return F.binary_cross_entropy_with_logits(values, targets)
+    return F.binary_cross_entropy_with_logits(relative_attribution(values, sharpness), targets) / sharpness
+
+
+def relative_attribution(attribution: torch.Tensor, sharpness: float) -> torch.Tensor:
+    """Measure attributions in units of their own root mean square, which counts as a constant for the gradient.
+
+    The raw attribution is a derivative per voxel: it shrinks with the number of patches and of voxels and is of order
+    1e-5 at initialisation in 3D. There softplus is linear: eq. 2 then asks every voxel, also those that are negative
+    already, to become more negative, which makes the decision ever more sensitive to overall brightness, and the
+    weight alpha has to make up for the units. In units of the map's own root mean square alpha is a number of order 1
+    on any grid, and a sharpness well above 1 leaves voxels alone once they are clearly negative.
+
+    Args:
+        attribution: attributions that are constrained together.
+        sharpness: factor on the relative attribution, dimensionless.
+
+    Shape:
+        - attribution, output: any one shape.
+    """
+    tiny = torch.finfo(attribution.dtype).tiny
+    return sharpness * (attribution / attribution.detach().square().mean().sqrt().clamp_min(tiny))

@@ -1,0 +1,8 @@
+"""Pictures and tables, drawn from arrays and result files without a network."""
+
+from __future__ import annotations
+
+from bundle.report.overlay import draw_overlay, focus
+from bundle.report.tables import evaluation_markdown, markdown_table, write_evaluation_table
+
+__all__ = ["draw_overlay", "evaluation_markdown", "focus", "markdown_table", "write_evaluation_table"]

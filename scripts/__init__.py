@@ -1,0 +1,1 @@
+"""Command line tools: `python -m scripts.NAME --help`. They hold no logic of their own."""
