@@ -35,7 +35,8 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     network = AttributionNet(PatchGANClassifier(spatial_dims=3, channels=(4, 8, 8, 8)))
     torch.save(network.state_dict(), path / "model.pt")
-    save_thresholds(path / "threshold.json", path / "model.pt", {"attribution": 0.0, "intensity": 2.0})
+    thresholds = {"attribution": 0.0, "input_weighted": 0.0, "intensity": 2.0}  # every score of evaluate.yaml
+    save_thresholds(path / "threshold.json", path / "model.pt", thresholds)
     return path
 
 
