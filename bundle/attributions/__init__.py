@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from bundle.attributions.base import Attribution
+from bundle.attributions.expected_gradients import ExpectedGradientsAttribution
+from bundle.attributions.grad_cam import GradCAMAttribution
 from bundle.attributions.gradient import GradientAttribution
+from bundle.attributions.integrated_gradients import IntegratedGradientsAttribution
 
-__all__ = ["Attribution", "GradientAttribution"]
+__all__ = [
+    "Attribution",
+    "ExpectedGradientsAttribution",
+    "GradCAMAttribution",
+    "GradientAttribution",
+    "IntegratedGradientsAttribution",
+]

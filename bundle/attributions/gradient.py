@@ -19,6 +19,10 @@ class GradientAttribution(Attribution):
         Simonyan et al., 2014. Signed and local: neither the absolute value nor multiplied by the image.
     """
 
+    def from_prediction(self, pred: torch.Tensor) -> torch.Tensor:
+        """Return the attribution channels."""
+        return split_prediction(pred)[0]
+
     def attribute(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """Run one forward pass and return the attribution channels."""
-        return split_prediction(network(image))[0]
+        return self.from_prediction(network(image))

@@ -21,7 +21,7 @@ class AttributionHandler:
 
     It acts at FORWARD_COMPLETED, before decollation, so that postprocessing finds the maps. The prediction itself
     stays. Further methods run in eval mode with gradients enabled, whatever the engine's own mode; the network's mode
-    is restored afterwards.
+    is restored afterwards. A method that an evaluation's prediction already answers does not run the network again.
 
     Args:
         network: the network to explain; needed when ``methods`` are given.
@@ -54,6 +54,11 @@ class AttributionHandler:
         output[LOGIT] = convert_to_tensor(logit, track_meta=False)
         if self.network is None:
             return
-        for name, method in self.methods.items():
-            with eval_mode(self.network), torch.enable_grad():
-                output[name] = method(self.network, output[IMAGE])
+        pred = output[PRED] if self._is_own_evaluation(engine) else None
+        with eval_mode(self.network), torch.enable_grad():
+            for name, method in self.methods.items():
+                output[name] = method(self.network, output[IMAGE], pred)
+
+    def _is_own_evaluation(self, engine: Engine) -> bool:
+        # The network's own flag does not tell: the engine has put it back into the mode it had before the forward pass.
+        return getattr(engine, "mode", None) is eval_mode and getattr(engine, "network", None) is self.network

@@ -18,3 +18,9 @@ def test_equals_autograd_of_the_classifier():
     with torch.no_grad():
         result = GradientAttribution()(network, image)
     torch.testing.assert_close(result, expected, atol=1e-10, rtol=0)
+
+
+def test_linear_network_is_attributed_its_weights(linear):
+    network, weight = linear
+    result = GradientAttribution()(network, torch.randn(3, *weight.shape))
+    torch.testing.assert_close(result, weight.expand(3, *weight.shape))
