@@ -1,4 +1,4 @@
-"""Attribution methods for inference."""
+"""Attribution methods for inference, and the points that training takes the attribution at."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from bundle.attributions.expected_gradients import ExpectedGradientsAttribution
 from bundle.attributions.grad_cam import GradCAMAttribution
 from bundle.attributions.gradient import GradientAttribution
 from bundle.attributions.integrated_gradients import IntegratedGradientsAttribution
+from bundle.attributions.sampling import PathSampler
 
 __all__ = [
     "Attribution",
@@ -14,4 +15,5 @@ __all__ = [
     "GradCAMAttribution",
     "GradientAttribution",
     "IntegratedGradientsAttribution",
+    "PathSampler",
 ]

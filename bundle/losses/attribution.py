@@ -7,18 +7,18 @@ from collections.abc import Mapping
 import torch
 from torch.nn.modules.loss import _Loss
 
-from bundle.conventions import LABEL, MASK, split_prediction
-from bundle.losses.functional import classification_loss, supervised_constraint, unsupervised_constraint
-
-SUPERVISIONS = ("unsupervised", "supervised")
+from bundle.conventions import LABEL, split_prediction
+from bundle.losses.constraints import make_constraint
+from bundle.losses.functional import classification_loss, total_variation
 
 
 class AttributionConstraintLoss(_Loss):
-    """Classification loss plus a constraint on the signs of the attribution map: L = L_C + alpha * L_A (eq. 1).
+    """Classification loss plus a constraint on the attribution map: L = L_C + alpha * L_A (eq. 1).
 
     ``"unsupervised"`` pushes every voxel of a healthy image to speak for the healthy class (eq. 2). ``"supervised"``
     also pushes the voxels of annotated lesions to speak for pathology (eq. 3); the target's map is NaN where nobody
-    annotated.
+    annotated. ``"ross"`` and ``"total_variation"`` are the priors that they are compared with: no attribution in
+    healthy images, and smooth attributions in all images.
 
     At alpha 1e8 the value of the loss is no use to a reader: softplus of an attribution of 1e-8 rounds to log 2 in
     float32, and L_C is lost in the last digits of the sum. The gradients are exact all the same, because the terms are
@@ -26,13 +26,18 @@ class AttributionConstraintLoss(_Loss):
 
     Args:
         alpha: weight of the constraint; 0 leaves a plain classifier.
-        supervision: ``"unsupervised"`` or ``"supervised"``.
+        constraint: ``"unsupervised"``, ``"supervised"``, ``"ross"`` or ``"total_variation"``.
         sharpness: None takes attributions in logits per unit of intensity, as the paper does; a number takes them in
             units of their own root mean square, see `bundle.losses.functional.relative_attribution` (our recipe).
+            Only the first two constraints have this form.
+        tv_weight: weight of a total variation of all images' maps that is added to the constraint (the paper's
+            UnsupTV).
+        standardise: whether every total variation is that of maps of zero mean and unit variance.
 
     Attributes:
-        parts: the last call's detached scalars: ``classification_loss``, ``attribution_loss``, and over the voxels of
-            healthy images ``healthy_attribution_mean`` and ``healthy_negative_fraction`` (NaN without a healthy image).
+        parts: the last call's detached scalars: ``classification_loss``, ``attribution_loss`` (L_A), and over the
+            voxels of healthy images ``healthy_attribution_mean`` and ``healthy_negative_fraction`` (NaN without a
+            healthy image).
 
     Shape:
         - pred: ``(B, C + 1, *spatial)``, as `AttributionNet` returns it.
@@ -41,53 +46,48 @@ class AttributionConstraintLoss(_Loss):
         - output: scalar.
 
     Raises:
-        ValueError: When ``alpha`` is negative or not finite, ``supervision`` is unknown, ``sharpness`` is not positive,
-            a label is missing for an image, or the supervised constraint finds no map of the attribution's shape.
+        ValueError: When ``alpha`` or ``tv_weight`` is negative or not finite, a label is missing for an image, or
+            the constraint refuses its arguments or targets, see `bundle.losses.constraints.make_constraint`.
 
     Source:
-        Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 1-3. ``sharpness`` is ours (docs/method.md).
+        Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 1-3; the priors are those of Ross et al., IJCAI 2017, and
+        Erion et al., Nature Machine Intelligence 3, 2021. ``sharpness`` is ours (docs/method.md).
     """
 
-    def __init__(self, alpha: float, supervision: str = "unsupervised", sharpness: float | None = None) -> None:
+    def __init__(
+        self,
+        alpha: float,
+        constraint: str = "unsupervised",
+        sharpness: float | None = None,
+        *,
+        tv_weight: float = 0.0,
+        standardise: bool = True,
+    ) -> None:
         super().__init__()
-        if not 0 <= alpha < float("inf"):
-            raise ValueError(f"alpha must be a finite number of at least 0, got {alpha}.")
-        if supervision not in SUPERVISIONS:
-            raise ValueError(f"supervision must be one of {', '.join(SUPERVISIONS)}, got {supervision!r}.")
-        if sharpness is not None and not 0 < sharpness < float("inf"):
-            raise ValueError(f"sharpness must be a positive number, or None for the paper's units, got {sharpness}.")
+        for name, weight in (("alpha", alpha), ("tv_weight", tv_weight)):
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"{name} must be a finite number of at least 0, got {weight}.")
         self.alpha = alpha
-        self.supervision = supervision
-        self.sharpness = sharpness
+        self.constraint = make_constraint(constraint, sharpness=sharpness, standardise=standardise)
+        self.tv_weight = tv_weight
+        self.standardise = standardise
         self.parts: dict[str, torch.Tensor] = {}
 
     def forward(self, pred: torch.Tensor, target: Mapping[str, torch.Tensor] | torch.Tensor) -> torch.Tensor:
         """Return the loss of one batch and remember its parts."""
         attribution, logit = split_prediction(pred)
-        targets = target if isinstance(target, Mapping) else {LABEL: target}
-        label = targets[LABEL].flatten()
+        targets = dict(target) if isinstance(target, Mapping) else {LABEL: target}
+        label = targets[LABEL] = targets[LABEL].flatten()
         if label.shape[0] != pred.shape[0]:
             raise ValueError(
                 f"label must hold one value per image, {pred.shape[0]} in all, got shape {tuple(label.shape)}."
             )
         classification = classification_loss(logit, label)
-        if self.supervision == "supervised":
-            lesion_map = self._lesion_map(targets, attribution)
-            constraint = supervised_constraint(attribution, lesion_map, sharpness=self.sharpness)
-        else:
-            constraint = unsupervised_constraint(attribution, label, sharpness=self.sharpness)
+        constraint = self.constraint(attribution, targets)
+        if self.tv_weight > 0:
+            constraint = constraint + self.tv_weight * total_variation(attribution, standardise=self.standardise)
         self._remember(classification, constraint, attribution, label)
         return classification + self.alpha * constraint
-
-    def _lesion_map(self, targets: Mapping[str, torch.Tensor], attribution: torch.Tensor) -> torch.Tensor:
-        lesion_map = targets.get(MASK)
-        if lesion_map is None or lesion_map.shape != attribution.shape:
-            found = "no map" if lesion_map is None else f"shape {tuple(lesion_map.shape)}"
-            raise ValueError(
-                f"the supervised constraint needs a '{MASK}' of shape {tuple(attribution.shape)}, got {found}. "
-                "Give every image a map, NaN where nobody annotated."
-            )
-        return lesion_map
 
     def _remember(
         self, classification: torch.Tensor, constraint: torch.Tensor, attribution: torch.Tensor, label: torch.Tensor

@@ -75,6 +75,54 @@ def supervised_constraint(
     return F.binary_cross_entropy_with_logits(relative_attribution(values, sharpness), targets) / sharpness
 
 
+def ross_penalty(attribution: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    """Sum of the squared attributions of healthy images: right for the right reasons.
+
+    Args:
+        attribution: attribution maps of the batch.
+        label: image labels.
+
+    Shape:
+        - attribution: ``(B, C, *spatial)``.
+        - label: ``(B,)``.
+        - output: scalar; a zero that is still in the graph when no image is healthy.
+
+    Source:
+        Ross et al., IJCAI 2017, with the whole image as the irrelevant region of healthy images only
+        (Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023). Ross et al. differentiate the sum of the log-probabilities;
+        here it is the logit that is differentiated, as in the constraints that this penalty is compared with.
+    """
+    return attribution[label == 0].square().sum()
+
+
+def total_variation(attribution: torch.Tensor, *, standardise: bool = False) -> torch.Tensor:
+    """Mean absolute difference between neighbouring voxels, summed over the axes.
+
+    Args:
+        attribution: attribution maps of the batch.
+        standardise: bring each map to zero mean and unit variance first. The plain total variation is smallest where
+            the attribution vanishes; the standardised one does not depend on the map's unit.
+
+    Shape:
+        - attribution: ``(B, C, *spatial)``, at least 2 voxels along every axis.
+        - output: scalar.
+
+    Source:
+        Erion et al., Nature Machine Intelligence 3, 2021, the prior on images, standardised as in its published code.
+        It takes the sum over the voxels; we take the mean, so that a weight does not depend on the size of the grid.
+    """
+    maps = _standardised(attribution) if standardise else attribution
+    return torch.stack([maps.diff(dim=axis).abs().mean() for axis in range(2, maps.dim())]).sum()
+
+
+def _standardised(attribution: torch.Tensor) -> torch.Tensor:
+    """Bring each map to zero mean and unit variance; a constant map becomes zero."""
+    axes = list(range(1, attribution.dim()))
+    centred = attribution - attribution.mean(axes, keepdim=True)
+    variance = centred.square().mean(axes, keepdim=True)
+    return centred * variance.clamp_min(torch.finfo(attribution.dtype).tiny).rsqrt()
+
+
 def relative_attribution(attribution: torch.Tensor, sharpness: float) -> torch.Tensor:
     """Measure attributions in units of their own root mean square, which counts as a constant for the gradient.
 

@@ -1,6 +1,8 @@
 """A classifier that returns its decision and its input gradient in one forward pass."""
 
 # No `from __future__ import annotations` here: TorchScript cannot read string annotations of unused methods.
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -18,6 +20,9 @@ class AttributionNet(nn.Module):
         method: ``"decoder"`` runs the classifier's own ``forward_with_attribution``, which is an ordinary forward
             graph; ``"autograd"`` differentiates any classifier, with a second-order graph in training mode;
             ``"auto"`` takes the decoder where the classifier has one.
+        sampler: function from a batch of images to the points that training mode takes the attribution at, such as
+            :py:class:`bundle.attributions.PathSampler`; it costs a second forward pass. None takes it at the image
+            itself. The logit is always the image's, and evaluation mode ignores the sampler.
 
     Shape:
         - input: ``(B, C, *spatial)``.
@@ -27,10 +32,16 @@ class AttributionNet(nn.Module):
         ValueError: When ``method`` is unknown, or is ``"decoder"`` and the classifier has none.
 
     Source:
-        Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 4 and section III-B (the attribution as a decoder).
+        Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 4 and section III-B (the attribution as a decoder);
+        eq. 5 and 6 for points other than the image.
     """
 
-    def __init__(self, classifier: nn.Module, method: str = "auto") -> None:
+    def __init__(
+        self,
+        classifier: nn.Module,
+        method: str = "auto",
+        sampler: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
         super().__init__()
         if method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
@@ -42,14 +53,29 @@ class AttributionNet(nn.Module):
             )
         self.classifier = classifier
         self.method = ("decoder" if has_decoder else "autograd") if method == "auto" else method
+        self.sampler = sampler
+        self.has_sampler = sampler is not None  # TorchScript cannot read the sampler itself
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the prediction tensor of ``x``."""
+        if self.training and self.has_sampler:
+            logits, attribution = self._forward_sampled(x)
+        else:
+            logits, attribution = self._forward_with_attribution(x)
+        return join_prediction(attribution, logits.flatten(1).mean(1, keepdim=True))
+
+    def _forward_with_attribution(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if self.method == "decoder":
             logits, attribution = self.classifier.forward_with_attribution(x)
         else:
             logits, attribution = self._forward_autograd(x)
-        return join_prediction(attribution, logits.flatten(1).mean(1, keepdim=True))
+        return logits, attribution
+
+    @torch.jit.unused
+    def _forward_sampled(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self.sampler is not None
+        _, attribution = self._forward_with_attribution(self.sampler(x))
+        return self.classifier(x), attribution
 
     @torch.jit.unused
     def _forward_autograd(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -61,6 +61,36 @@ def test_supervised_equals_equation_3(spatial, annotated):
     assert (attribution.grad[annotated:] == 0).all()
 
 
+@pytest.mark.parametrize("spatial", SPATIAL)
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("constraint", ["ross", "total_variation"])
+def test_priors_replace_the_constraint(spatial, labels, constraint):
+    attribution, logit, pred = random_prediction(spatial)
+    loss = AttributionConstraintLoss(0.7, constraint)
+    value = loss(pred, torch.tensor(labels))
+    value.backward()
+    prior = {
+        "ross": oracle.ross(attribution.detach().numpy(), labels),
+        "total_variation": oracle.total_variation(attribution.detach().numpy(), standardise=True),
+    }[constraint]
+    expected = oracle.classification(logit.detach().numpy()[:, 0], np.array(labels)) + 0.7 * prior
+    assert math.isclose(value.item(), expected, rel_tol=1e-12)
+    assert math.isclose(loss.parts["attribution_loss"].item(), prior, rel_tol=1e-12)
+    assert torch.isfinite(attribution.grad).all()
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("standardise", [False, True])
+def test_total_variation_of_all_images_is_added(labels, standardise):
+    attribution, logit, pred = random_prediction((4, 6, 5))
+    value = attribution.detach().numpy()
+    expected = oracle.unsupervised(value, labels) + 0.3 * oracle.total_variation(value, standardise=standardise)
+    loss = AttributionConstraintLoss(2.0, tv_weight=0.3, standardise=standardise)
+    total = oracle.classification(logit.detach().numpy()[:, 0], np.array(labels)) + 2.0 * expected
+    assert math.isclose(loss(pred, torch.tensor(labels)).item(), total, rel_tol=1e-12)
+    assert math.isclose(loss.parts["attribution_loss"].item(), expected, rel_tol=1e-12)
+
+
 @pytest.mark.parametrize("labels", LABELS)
 def test_label_tensor_alone_is_a_target(labels):
     _, _, pred = random_prediction((4, 4))
@@ -145,7 +175,8 @@ def test_relative_constraint_of_an_all_zero_map_is_finite():
     [
         pytest.param({"alpha": -1.0}, "got -1.0", id="negative_alpha"),
         pytest.param({"alpha": float("nan")}, "got nan", id="nan_alpha"),
-        pytest.param({"alpha": 1.0, "supervision": "some"}, "'some'", id="supervision"),
+        pytest.param({"alpha": 1.0, "tv_weight": -0.5}, "tv_weight must be .* got -0.5", id="negative_tv_weight"),
+        pytest.param({"alpha": 1.0, "constraint": "some"}, "'some'", id="constraint"),
         pytest.param({"alpha": 1.0, "sharpness": 0.0}, "got 0.0", id="zero_sharpness"),
         pytest.param({"alpha": 1.0, "sharpness": float("inf")}, "got inf", id="infinite_sharpness"),
     ],

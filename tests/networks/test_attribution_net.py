@@ -76,6 +76,72 @@ def test_scripted_network_gives_the_same_map(norm):
         torch.testing.assert_close(scripted(x), network(x))
 
 
+SIZES = [pytest.param((40, 48), id="2d"), pytest.param((32, 26, 30), id="3d")]
+
+
+def sampled_network(spatial_dims: int, norm: str, method: str, points: torch.Tensor) -> AttributionNet:
+    """Make a network in training mode that takes the attribution at given points, with weights that matter."""
+    torch.manual_seed(0)
+    classifier = PatchGANClassifier(spatial_dims, 1, (4, 4, 4, 4), norm=norm, norm_groups=2).double()
+    for parameter in classifier.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.2)
+    return AttributionNet(classifier, method, sampler=lambda x: points)
+
+
+def images_and_points(size: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    both = torch.randn(2, 3, 1, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    return both[0], both[1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("norm", ["group", "batch"])
+@pytest.mark.parametrize("method", ["decoder", "autograd"])
+def test_sampled_attribution_is_the_gradient_at_the_points(size, norm, method):
+    x, points = images_and_points(size)
+    network = sampled_network(len(size), norm, method, points).train()
+    attribution, logit = split_prediction(network(x))
+    torch.testing.assert_close(logit[:, 0], network.classifier(x).flatten(1).mean(1))
+    leaf = points.clone().requires_grad_(True)
+    (expected,) = torch.autograd.grad(network.classifier(leaf).flatten(1).mean(1).sum(), leaf)
+    torch.testing.assert_close(attribution, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_sampled_decoder_equals_double_backpropagation(size, norm):
+    x, points = images_and_points(size)
+    maps, gradients = {}, {}
+    for method in ("decoder", "autograd"):
+        network = sampled_network(len(size), norm, method, points).train()
+        attribution, logit = split_prediction(network(x))
+        scaled = attribution / attribution.detach().square().mean().sqrt()
+        (torch.nn.functional.softplus(scaled).mean() + logit.square().mean()).backward()
+        maps[method] = attribution.detach()
+        gradients[method] = {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
+    torch.testing.assert_close(maps["decoder"], maps["autograd"], rtol=0, atol=1e-10)
+    largest = max(float(g.abs().max()) for g in gradients["autograd"].values())
+    torch.testing.assert_close(gradients["decoder"], gradients["autograd"], rtol=0, atol=1e-10 * largest)
+
+
+def test_evaluation_takes_the_attribution_at_the_image():
+    x, points = images_and_points((40, 48))
+    network = sampled_network(2, "group", "auto", points).eval()
+    torch.testing.assert_close(network(x), AttributionNet(network.classifier).eval()(x), rtol=0, atol=0)
+
+
+def test_sampler_that_returns_the_image_changes_nothing():
+    x, _ = images_and_points((40, 48))
+    network = sampled_network(2, "batch", "auto", x).train()
+    torch.testing.assert_close(network(x), AttributionNet(network.classifier).train()(x))
+
+
+def test_scripted_network_with_a_sampler_evaluates():
+    x, points = images_and_points((40, 48))
+    network = sampled_network(2, "group", "auto", points).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(torch.jit.script(network)(x), network(x))
+
+
 def test_unknown_method_is_named():
     with pytest.raises(ValueError, match="'magic'"):
         AttributionNet(PatchGANClassifier(2, 1, (2, 2, 2, 2)), "magic")

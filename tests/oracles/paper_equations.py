@@ -1,4 +1,7 @@
-"""Equations 2 and 3 of the paper in float64 NumPy, voxel by voxel formulas and nothing shared with the package."""
+"""Equations 2 and 3 of the paper and the priors compared with them, in float64 NumPy.
+
+Voxel by voxel formulas, and nothing shared with the package.
+"""
 
 from __future__ import annotations
 
@@ -26,3 +29,19 @@ def supervised(attributions: np.ndarray, maps: np.ndarray) -> float:
     """Equation 3: every voxel that somebody annotated (NaN marks the others)."""
     terms = [cross_entropy(a, m) for a, m in zip(attributions.ravel(), maps.ravel(), strict=True) if not np.isnan(m)]
     return float(np.mean(terms)) if terms else 0.0
+
+
+def ross(attributions: np.ndarray, labels: np.ndarray) -> float:
+    """Sum of the squared attributions of the healthy images."""
+    return float(sum(v * v for a, y in zip(attributions, labels, strict=True) if y == 0 for v in a.ravel()))
+
+
+def total_variation(attributions: np.ndarray, *, standardise: bool) -> float:
+    """Mean absolute difference of every voxel and its successor along an axis, one axis after the other."""
+    if standardise:
+        attributions = np.stack([(a - a.mean()) / a.std() for a in attributions])
+    terms = []
+    for axis in range(2, attributions.ndim):
+        lines = np.moveaxis(attributions, axis, -1).reshape(-1, attributions.shape[axis])
+        terms.append(np.mean([abs(line[i + 1] - line[i]) for line in lines for i in range(len(line) - 1)]))
+    return float(sum(terms))
