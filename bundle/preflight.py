@@ -17,12 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import torch
 from tqdm import tqdm
 
 from bundle.anomaly.threshold import load_thresholds
 from bundle.conventions import IMAGE, LABEL, MASK, TEST
 from bundle.data import check_mask, check_volume, list_volumes
+from bundle.data.checks import drop_trailing
 from bundle.handlers import misfit, not_finite
 from bundle.handlers.saving import load_safely
 
@@ -40,6 +42,7 @@ def preflight(
     threshold_file: str | Path | None = None,
     output_dir: str | Path | None = None,
     file_per_image: bool = False,
+    one_shape: bool = False,
     spatial_dims: int = 3,
     free_mb: float = 200.0,
     progress: bool = True,
@@ -54,6 +57,7 @@ def preflight(
         threshold_file: thresholds that must belong to ``weights``.
         output_dir: folder that the workflow writes to; it need not exist yet.
         file_per_image: whether results are named after the images, whose names must then differ.
+        one_shape: whether all images must have one shape, because they share batches on their own grid.
         spatial_dims: number of spatial axes of the images.
         free_mb: space that the output folder's disk must have, in megabytes.
         progress: whether to show a progress bar for many images.
@@ -74,6 +78,8 @@ def preflight(
     if file_per_image:
         problems += _problems(lambda: check_output_names(entries))
     problems += check_entries(entries, spatial_dims=spatial_dims, progress=progress)
+    if one_shape and not problems:  # the images can be read
+        problems += _problems(lambda: check_one_shape(entries, spatial_dims))
     exit_with(problems)
 
 
@@ -211,6 +217,27 @@ def check_output_names(entries: Sequence[Mapping[str, Any]]) -> None:
             f"{repeated[0]}: results are named after the image, and {counts[repeated[0]]} images have this name "
             f"({len(repeated)} names repeat); rename the images"
         )
+
+
+def check_one_shape(entries: Sequence[Mapping[str, Any]], spatial_dims: int = 3) -> None:
+    """Check that all images have one shape, because they share batches.
+
+    Args:
+        entries: entries with ``image``, files that can be read.
+        spatial_dims: number of spatial axes of the images.
+
+    Raises:
+        ValueError: When an image has another shape than the first one.
+    """
+    headers: dict[str, Any] = {entry[IMAGE]: nib.load(entry[IMAGE]) for entry in entries}
+    shapes = {path: drop_trailing(header.shape, spatial_dims) for path, header in headers.items()}
+    first = next(iter(shapes.values()), ())
+    for path, shape in shapes.items():
+        if shape != first:
+            raise ValueError(
+                f"{path}: images that share batches must have one shape, {first} as the first one, got {shape}; "
+                "pad them to one shape, for example with make_slices --size"
+            )
 
 
 def exit_with(problems: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from monai.bundle import ConfigParser
 from bundle.anomaly.threshold import save_thresholds
 from bundle.preflight import (
     check_entries,
+    check_one_shape,
     check_or_exit,
     check_output_dir,
     check_output_names,
@@ -177,6 +178,16 @@ def test_images_of_one_name_pass_where_nothing_is_named_after_them(tmp_path, goo
     good["entries"] = [{"image": _save(tmp_path / folder / "flair.nii.gz", _noise())} for folder in "ab"]
     preflight(**good)
     assert "flair: results are named after the image" in _message(good, file_per_image=True)
+
+
+def test_images_of_one_shape(tmp_path, good):
+    entries = [{"image": _save(tmp_path / f"{n}.nii.gz", _noise((6, 7, *tail)))} for n, tail in enumerate([(), (1,)])]
+    check_one_shape(entries, spatial_dims=2)
+    preflight(**{**good, "entries": entries}, spatial_dims=2, one_shape=True)
+    entries.append({"image": _save(tmp_path / "wide.nii.gz", _noise((8, 7)))})
+    with pytest.raises(SystemExit, match=r"wide\.nii\.gz: .* one shape, \(6, 7\) as the first one, got \(8, 7\); pad"):
+        preflight(**{**good, "entries": entries}, spatial_dims=2, one_shape=True)
+    preflight(**{**good, "entries": entries}, spatial_dims=2)
 
 
 def test_check_or_exit():

@@ -2,7 +2,9 @@
 
 A datalist is a JSON object with the sections ``training``, ``validation`` and ``test``. A section is a list of
 objects with ``subject``, ``image``, ``label`` (0 healthy, 1 pathological) and, where known, ``condition`` and
-``mask``. Paths are relative to the file's folder. A subject stands in one section, once.
+``mask``. Paths are relative to the file's folder. A subject stands in one section, once. Where several entries come
+from one person, such as the slices of a volume, each has a ``subject`` of its own and all have the person's
+``patient``; a patient stands in one section too.
 """
 
 from __future__ import annotations
@@ -13,12 +15,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.conventions import CONDITION, HEALTHY, IMAGE, LABEL, MASK, PATHOLOGICAL, SUBJECT, TEST, TRAINING, VALIDATION
+from bundle.conventions import (
+    CONDITION,
+    HEALTHY,
+    IMAGE,
+    LABEL,
+    MASK,
+    PATHOLOGICAL,
+    PATIENT,
+    SUBJECT,
+    TEST,
+    TRAINING,
+    VALIDATION,
+)
 
 SECTIONS = (TRAINING, VALIDATION, TEST)
 _LABELS = (HEALTHY, PATHOLOGICAL)
 _TEXT_KEYS = (SUBJECT, IMAGE)
-_OPTIONAL_TEXT_KEYS = (CONDITION, MASK)
+_OPTIONAL_TEXT_KEYS = (CONDITION, MASK, PATIENT)
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
 
 Entry = dict[str, Any]
@@ -40,16 +54,26 @@ def load_datalist(path: str | Path, section: str) -> list[Entry]:
         ValueError: When the file is not valid JSON, or has problems; the message has one line per problem.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: the datalist does not exist; check the path, or write it with make_cohort")
-    try:
-        datalist = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise ValueError(f"{path}: a datalist must be valid JSON, got {error}; correct the file") from error
-    problems = validate_datalist(datalist, section)
-    if problems:
-        raise ValueError("\n".join(f"{path}: {problem}" for problem in problems))
-    return [_resolve(entry, path.parent.resolve()) for entry in datalist[section]]
+    return [_resolve(entry, path.parent.resolve()) for entry in _read(path, section)[section]]
+
+
+def load_sections(path: str | Path) -> dict[str, list[Entry]]:
+    """Return every section of a datalist file that has entries, as `load_datalist` returns one.
+
+    Args:
+        path: JSON file.
+
+    Raises:
+        FileNotFoundError: When the file does not exist.
+        ValueError: When the file is not valid JSON, or has problems; the message has one line per problem.
+    """
+    path = Path(path)
+    datalist = _read(path)
+    return {
+        name: [_resolve(entry, path.parent.resolve()) for entry in datalist[name]]
+        for name in SECTIONS
+        if datalist.get(name)
+    }
 
 
 def validate_datalist(datalist: Any, section: str | None = None) -> list[str]:
@@ -140,6 +164,20 @@ def list_volumes(path: str | Path, section: str = TEST, pattern: str = "*") -> l
     return [{SUBJECT: _subject(file), IMAGE: str(file.resolve())} for file in files]
 
 
+def _read(path: Path, section: str | None = None) -> Any:
+    """Return what a datalist file holds, after all of it has been checked."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: the datalist does not exist; check the path, or write it with make_cohort")
+    try:
+        datalist = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
+        raise ValueError(f"{path}: a datalist must be valid JSON, got {error}; correct the file") from error
+    problems = validate_datalist(datalist, section)
+    if problems:
+        raise ValueError("\n".join(f"{path}: {problem}" for problem in problems))
+    return datalist
+
+
 def _nifti_files(folder: Path, pattern: str) -> list[Path]:
     """List the visible NIfTI files of a folder whose names match a pattern."""
     files = sorted(
@@ -207,17 +245,17 @@ def _entry_problems(where: str, entry: Any) -> list[str]:
 
 
 def _split_problems(datalist: Mapping[str, Any]) -> list[str]:
-    """Find the subjects that stand in two sections."""
-    where: dict[str, list[str]] = {}
+    """Find the subjects and the patients that stand in two sections."""
+    where: dict[tuple[str, str], list[str]] = {}
     for name in SECTIONS:
         section = datalist.get(name, [])
-        for subject in (
-            {entry[SUBJECT] for entry in section if _has_subject(entry)} if isinstance(section, list) else ()
-        ):
-            where.setdefault(subject, []).append(name)
+        entries = [entry for entry in section if isinstance(entry, Mapping)] if isinstance(section, list) else []
+        for key in (SUBJECT, PATIENT):
+            for person in {entry[key] for entry in entries if isinstance(entry.get(key), str)}:
+                where.setdefault((key, person), []).append(name)
     return [
-        f"subject {subject!r} stands in {' and '.join(names)}; keep every subject in one section"
-        for subject, names in sorted(where.items())
+        f"{key} {person!r} stands in {' and '.join(names)}; keep every {key} in one section"
+        for (key, person), names in sorted(where.items())
         if len(names) > 1
     ]
 

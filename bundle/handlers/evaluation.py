@@ -24,6 +24,7 @@ from bundle.conventions import (
     LABEL,
     LOGIT,
     MASK,
+    PATIENT,
     SUBJECT,
 )
 from bundle.handlers.items import BrainVoxels, check_brain_volume, decollated_items, is_annotated
@@ -46,7 +47,7 @@ class EvaluationHandler:
 
     Items must hold the anomaly map and the mask of every score (:py:func:`bundle.anomaly.map_key`,
     :py:func:`bundle.anomaly.mask_key`), label, condition, subject, logit and, where annotated, the lesion mask, all on
-    the grid of the input volume. The files appear together when the run has completed.
+    the grid of the input image; slices also name their patient. The files appear together when the run has completed.
 
     Args:
         output_dir: folder of the three files.
@@ -131,6 +132,7 @@ class EvaluationHandler:
         lesion_voxels = int(voxels.lesion.sum()) + voxels.outside_lesion
         row: dict[str, Any] = {
             "subject": str(item[SUBJECT]),
+            **({"patient": str(item[PATIENT])} if PATIENT in item else {}),
             "condition": str(item[CONDITION]),
             "label": int(item[LABEL]),
             "decision": int(logit > self._thresholds["decision"]["logit"]),

@@ -47,8 +47,9 @@ def draw_overlay(
 ) -> None:
     """Draw image | attribution map | anomaly outline in three orthogonal slices, the patient's left on the left.
 
-    The map is blue where a voxel speaks for health and red where it speaks for pathology, on a scale that is
-    symmetric around zero and ends at the 99.5th percentile of its magnitude in the brain.
+    A 2D slice is drawn alone, in the plane that its affine gives. The map is blue where a voxel speaks for health and
+    red where it speaks for pathology, on a scale that is symmetric around zero and ends at the 99.5th percentile of its
+    magnitude in the brain.
 
     Args:
         path: PNG file to write.
@@ -59,15 +60,15 @@ def draw_overlay(
         title: line above the picture.
 
     Shape:
-        - image, attribution, mask: ``(X, Y, Z)``; trailing axes of length 1 are dropped.
+        - image, attribution, mask: ``(X, Y, Z)`` or ``(X, Y)``; trailing axes of length 1 are dropped.
 
     Raises:
-        ValueError: When the arrays do not share one grid of three axes.
+        ValueError: When the arrays do not share one grid of two or three axes.
     """
     volumes = [_canonical(array, affine) for array in (image, attribution, mask)]
     shapes = {volume.shape for volume, _ in volumes}
     if len(shapes) != 1 or len(volumes[0][0].shape) != 3:
-        raise ValueError(f"an overlay needs three volumes of one 3D grid, got shapes {sorted(shapes)}.")
+        raise ValueError(f"an overlay needs three images of one 2D or 3D grid, got shapes {sorted(shapes)}.")
     (image, spacing_mm), (attribution, _), (mask, _) = volumes
     centre = focus(mask, attribution)
     brain = image != 0
@@ -75,10 +76,11 @@ def draw_overlay(
     limit = float(np.percentile(magnitude, 99.5)) or 1.0
     window = tuple(np.percentile(image[brain], (0.5, 99.5))) if brain.any() else (0.0, 1.0)
 
-    figure = Figure(figsize=(9.6, 9.6), facecolor=_BACKGROUND, layout="constrained")
+    planes = [axis for axis in (2, 1, 0) if image.shape[axis] == 1] or [2, 1, 0]
+    figure = Figure(figsize=(9.6, 9.6 if len(planes) == 3 else 4.4), facecolor=_BACKGROUND, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(3, 3)
-    for row, axis in zip(axes, (2, 1, 0), strict=True):
+    axes = figure.subplots(len(planes), 3, squeeze=False)
+    for row, axis in zip(axes, planes, strict=True):
         name, horizontal, vertical = _AXES_OF_SLICE[axis]
         aspect = spacing_mm[vertical] / spacing_mm[horizontal]
         grey, blend, outline = (np.take(volume, centre[axis], axis).T for volume in (image, attribution, mask))
@@ -102,8 +104,10 @@ def draw_overlay(
 
 
 def _canonical(array: NDArray[Any], affine: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return an array in RAS+ orientation and its voxel size."""
+    """Return an array in RAS+ orientation, with three axes if it has two or three, and its voxel size."""
     array = np.asarray(array, dtype=np.float32)
+    if array.ndim == 2:
+        array = array[..., np.newaxis]
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim != 3:

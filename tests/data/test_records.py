@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bundle.data.records import check_both_classes, list_volumes, load_datalist, validate_datalist
+from bundle.data.records import check_both_classes, list_volumes, load_datalist, load_sections, validate_datalist
 
 
 def _entry(subject, label, **more):
@@ -41,6 +41,21 @@ def test_test_section_alone_may_hold_one_class(tmp_path):
     assert [entry["subject"] for entry in load_datalist(path, "test")] == ["d", "e"]
 
 
+def test_all_sections_with_entries(tmp_path):
+    path = _write(tmp_path, {**_datalist(), "validation": []})
+    assert load_sections(path) == {name: load_datalist(path, name) for name in ("training", "test")}
+
+
+def test_images_of_one_patient_in_one_section(tmp_path):
+    test = [_entry("p_1", 1, patient="p"), _entry("p_2", 0, patient="p")]
+    path = _write(tmp_path, {**_datalist(), "test": test})
+    assert [entry["patient"] for entry in load_datalist(path, "test")] == ["p", "p"]
+
+
+def _cross_patient(datalist):
+    datalist["training"][0]["patient"] = datalist["test"][0]["patient"] = "p"
+
+
 def _changed(change):
     datalist = _datalist()
     change(datalist)
@@ -55,6 +70,8 @@ def _changed(change):
         ),
         pytest.param(lambda d: d["training"].pop(1), r"'training' holds one class only, label 0 \(heal", id="healthy"),
         pytest.param(lambda d: d["test"].append(_entry("a", 0)), "'a' stands in training and test", id="two_splits"),
+        pytest.param(_cross_patient, "patient 'p' stands in training and test; keep every patient", id="patient"),
+        pytest.param(lambda d: d["test"][0].update(patient=7), "'patient' must be text .* got 7", id="patient_number"),
         pytest.param(lambda d: d["test"].append(_entry("d", 1)), "'d' stands 2 times in section 'test'", id="twice"),
         pytest.param(lambda d: d["test"][0].pop("image"), r"test\[0\] \(d\) has no 'image'", id="no_image"),
         pytest.param(lambda d: d["test"][0].pop("label"), r"test\[0\] \(d\) has no 'label'", id="no_label"),

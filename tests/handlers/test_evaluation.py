@@ -61,6 +61,12 @@ def test_decisions_volumes_and_healthy_subjects(run, items):
     assert [row["condition"] for row in record["summary"]] == ["ms", "ms", "healthy", "healthy"]
 
 
+def test_slices_name_their_patient(run, items):
+    record = run([{**item, "patient": f"person {item['subject']}"} for item in items])
+    assert [row["patient"] for row in record["subjects"]] == ["person a", "person b", "person c", "person d"]
+    assert all("patient" not in row for row in run(items)["subjects"])
+
+
 def test_patients_only(run, items, tmp_path):
     record = run(items[:2])
     assert record["classification"]["tnr"] is None and record["classification"]["tpr"] == 0.5

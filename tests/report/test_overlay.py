@@ -50,9 +50,29 @@ def test_the_picture_does_not_depend_on_the_storage_order(tmp_path, lesion):
     assert picture.std() > 0.05
 
 
-def test_one_grid_of_three_axes(tmp_path):
+@pytest.mark.parametrize("plane", [(0, 1), (0, 2), (1, 2)], ids=["axial", "coronal", "sagittal"])
+def test_a_slice_is_drawn_in_the_plane_of_its_affine(tmp_path, plane):
+    rng = np.random.default_rng(0)
+    image, attribution = rng.standard_normal((2, 12, 14)).astype(np.float32)
+    mask = np.zeros((12, 14), np.uint8)
+    mask[4:7, 5:9] = 1
+    axes = [*plane, *({0, 1, 2} - set(plane))]
+    affine = np.eye(4)
+    affine[:3, :3] = (np.eye(3) * [2.0, 3.0, 5.0])[:, axes]
+    volumes = [np.transpose(array[..., None], np.argsort(axes)) for array in (image, attribution, mask)]
+    draw_overlay(tmp_path / "slice.png", image, attribution, mask, affine)
+    draw_overlay(tmp_path / "volume.png", *volumes, np.diag([2.0, 3.0, 5.0, 1.0]))
+    turned = affine @ np.array([[-1.0, 0, 0, 11], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    draw_overlay(tmp_path / "turned.png", image[::-1], attribution[::-1], mask[::-1], turned)
+    picture = imread(tmp_path / "slice.png")
+    assert picture.shape[:2] == (440, 960)  # one row of panels
+    for name in ("volume", "turned"):
+        np.testing.assert_array_equal(picture, imread(tmp_path / f"{name}.png"))
+
+
+def test_one_grid_of_two_or_three_axes(tmp_path):
     volume, other = np.ones(SHAPE), np.ones((3, 3, 3))
     with pytest.raises(ValueError, match=r"got shapes \[\(3, 3, 3\), \(12, 14, 10\)\]"):
         draw_overlay(tmp_path / "a.png", volume, other, volume, np.eye(4))
-    with pytest.raises(ValueError, match=r"got shapes \[\(4, 4\)\]"):
-        draw_overlay(tmp_path / "a.png", *(np.ones((4, 4)) for _ in range(3)), np.eye(4))
+    with pytest.raises(ValueError, match=r"got shapes \[\(4,\)\]"):
+        draw_overlay(tmp_path / "a.png", *(np.ones(4) for _ in range(3)), np.eye(4))

@@ -1,0 +1,109 @@
+"""Write the slices of a 2D data set, resumably.
+
+Files are written under a temporary name and then renamed, and the datalist comes last: a folder with a datalist is
+complete, and a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from bundle.conventions import IMAGE, MASK, SUBJECT
+from bundle.data.records import Entry
+from bundle.data.slice_sources import SliceSource, SliceStack
+from bundle.data.slices import SlicePlan, SliceSet, fit, slice_entry
+
+_DATALIST = "datalist.json"
+_PLAN = "slices.json"
+
+
+def write_slices(output_dir: Path, slices: SliceSet, source: SliceSource, plan: SlicePlan) -> Iterator[str]:
+    """Write the chosen slices, one by one; the datalist is there once the iterator is exhausted.
+
+    Slices whose image and mask exist already are kept.
+
+    Args:
+        output_dir: folder to write to; made where it does not exist.
+        slices: what `choose_slices` chose.
+        source: the source that they were chosen from.
+        plan: the plan that they were chosen by.
+
+    Yields:
+        The subject of every slice.
+
+    Raises:
+        ValueError: When the folder holds slices of another source or plan.
+        OSError: When the folder cannot be written to.
+    """
+    _prepare(output_dir, slices, source.path, plan)
+    for stack in source:
+        for index, label in plan.labels(stack).items():
+            entry = slice_entry(stack, index, label)
+            _write_slice(output_dir, entry, stack, index, slices.shape)
+            yield entry[SUBJECT]
+    description = (
+        f"slices of {source.path.name} at relative heights from {plan.rel_z[0]:g} to {plan.rel_z[1]:g}, every "
+        f"{plan.every}; pathological above a lesion share of {plan.min_share:g} of the voxels; made by "
+        "scripts.make_slices"
+    )
+    _write_json(output_dir / _DATALIST, {"name": "FLAIR slices", "description": description, **slices.sections})
+
+
+def _prepare(output_dir: Path, slices: SliceSet, source: Path, plan: SlicePlan) -> None:
+    """Make the folders and note source and plan, or check that those noted are the same."""
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    content: dict[str, Any] = {"source": source.name, "source_sha256": digest, **asdict(plan)}
+    noted = json.loads(json.dumps({**content, "shape": slices.shape, "slices": len(slices)}))
+    path = output_dir / _PLAN
+    if path.is_file():
+        found = json.loads(path.read_text())
+        other = [key for key in noted if found.get(key) != noted[key]]
+        if other:
+            differences = ", ".join(f"{key} {found.get(key)} instead of {noted[key]}" for key in other)
+            raise ValueError(
+                f"{output_dir} must be empty or hold the same slices, found some with {differences}. "
+                "Choose another folder or delete this one."
+            )
+    elif (output_dir / _DATALIST).is_file():
+        raise ValueError(
+            f"{output_dir} must be empty or hold the same slices, found a {_DATALIST} without {_PLAN}. "
+            "Choose another folder."
+        )
+    for folder in ("images", "masks"):
+        (output_dir / folder).mkdir(parents=True, exist_ok=True)
+    _write_json(path, noted)
+
+
+def _write_slice(output_dir: Path, entry: Entry, stack: SliceStack, index: int, shape: tuple[int, int]) -> None:
+    """Write image and mask of one slice where one is missing."""
+    if all((output_dir / entry[key]).is_file() for key in (IMAGE, MASK)):
+        return
+    position = stack.affine.copy()
+    position[:3, 3] += index * stack.affine[:3, 2]
+    for key, array in ((IMAGE, stack.image[index]), (MASK, stack.mask[index].astype(np.uint8))):
+        fitted, affine = fit(array, position, shape)
+        image = nib.Nifti1Image(fitted, affine)
+        image.header.set_xyzt_units("mm")
+        target = output_dir / entry[key]
+        temporary = target.with_name(f".{os.getpid()}_{target.name}")
+        try:
+            nib.save(image, temporary)
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file in one step."""
+    temporary = path.with_name(f".{os.getpid()}_{path.name}")
+    temporary.write_text(json.dumps(content, indent=4) + "\n")
+    os.replace(temporary, path)
