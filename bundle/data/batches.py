@@ -1,4 +1,4 @@
-"""Lesion maps in training: which patients keep theirs, and how a batch brings them to the loss."""
+"""What a training batch brings to the network and to the loss, and which patients keep their lesion maps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from monai.engines import PrepareBatch
 from monai.utils import convert_to_tensor
 
-from bundle.conventions import IMAGE, LABEL, MASK, PATHOLOGICAL, SUBJECT
+from bundle.conventions import HEALTHY, IMAGE, LABEL, MASK, PATHOLOGICAL, SUBJECT
 
 
 def keep_annotations(entries: Sequence[Mapping[str, Any]], fraction: float, seed: int = 0) -> list[dict[str, Any]]:
@@ -36,6 +36,29 @@ def keep_annotations(entries: Sequence[Mapping[str, Any]], fraction: float, seed
         {key: value for key, value in entry.items() if key != MASK or entry[SUBJECT] not in without}
         for entry in entries
     ]
+
+
+class PrepareHealthyAttribution(PrepareBatch):
+    """Ask the network for the attribution maps of healthy images only; for ``prepare_batch`` of MONAI's trainers.
+
+    Half of a balanced batch then costs no decoding, and a constraint on healthy images is the same.
+
+    Shape:
+        - image: ``(B, C, *spatial)``.
+        - label: ``(B,)``.
+    """
+
+    def __call__(
+        self,
+        batchdata: dict[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor], dict[str, Any]]:
+        """Return images, labels and the network's further arguments, moved to the device."""
+        image = batchdata[IMAGE].to(device=device, non_blocking=non_blocking, **kwargs)
+        label = batchdata[LABEL].to(device=device, non_blocking=non_blocking, **kwargs)
+        return image, label, (label.flatten() == HEALTHY,), {}
 
 
 class PrepareAnnotatedBatch(PrepareBatch):

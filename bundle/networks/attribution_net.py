@@ -26,6 +26,7 @@ class AttributionNet(nn.Module):
 
     Shape:
         - input: ``(B, C, *spatial)``.
+        - attributed: ``(B,)``, bool; see `forward`.
         - output: ``(B, C + 1, *spatial)``, see `bundle.conventions.split_prediction`.
 
     Raises:
@@ -56,25 +57,39 @@ class AttributionNet(nn.Module):
         self.sampler = sampler
         self.has_sampler = sampler is not None  # TorchScript cannot read the sampler itself
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the prediction tensor of ``x``."""
+    def forward(self, x: torch.Tensor, attributed: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the prediction tensor of ``x``.
+
+        Args:
+            x: images.
+            attributed: which images' maps are wanted; the maps of the others are NaN and cost nothing. A constraint on
+                healthy images needs no others, see :py:class:`bundle.data.batches.PrepareHealthyAttribution`.
+        """
         if self.training and self.has_sampler:
-            logits, attribution = self._forward_sampled(x)
+            logits, attribution = self._forward_sampled(x, attributed)
         else:
-            logits, attribution = self._forward_with_attribution(x)
+            logits, attribution = self._forward_with_attribution(x, attributed)
+        if attributed is not None:
+            maps = torch.full_like(x, float("nan"))
+            maps[attributed] = attribution.to(x.dtype)
+            attribution = maps
         return join_prediction(attribution, logits.flatten(1).mean(1, keepdim=True))
 
-    def _forward_with_attribution(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _forward_with_attribution(
+        self, x: torch.Tensor, attributed: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if self.method == "decoder":
-            logits, attribution = self.classifier.forward_with_attribution(x)
+            logits, attribution = self.classifier.forward_with_attribution(x, attributed)
         else:
             logits, attribution = self._forward_autograd(x)
+            if attributed is not None:
+                attribution = attribution[attributed]
         return logits, attribution
 
     @torch.jit.unused
-    def _forward_sampled(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _forward_sampled(self, x: torch.Tensor, attributed: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.sampler is not None
-        _, attribution = self._forward_with_attribution(self.sampler(x))
+        _, attribution = self._forward_with_attribution(self.sampler(x), attributed)
         return self.classifier(x), attribution
 
     @torch.jit.unused

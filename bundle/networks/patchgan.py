@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from bundle.networks.attribution_decoder import ConvBlock
+from bundle.networks.attribution_decoder import ConvBlock, IntensityHinges
 
 INITIALISATIONS = ("normal", "kaiming")
 
@@ -29,6 +29,9 @@ class PatchGANClassifier(nn.Module):
         norm_before_activation: convolution-norm-activation (the paper) or convolution-activation-norm.
         bias: ``"unnormalised"`` gives a bias only to convolutions without normalisation, ``"all"`` to every one.
         slope: negative slope of the leaky rectifiers.
+        intensity_knots: knots of hinges that every image channel is expanded into before the first convolution, see
+            :py:class:`bundle.networks.attribution_decoder.IntensityHinges` (ours); none for the paper's network.
+        intensity_pooling: edge, in voxels, of the cubes that the hinges are averaged over.
         initialisation: ``"normal"`` draws weights from N(0, 0.02) and norm scales from N(1, 0.02), as PatchGANs do;
             ``"kaiming"`` keeps the variance through the leaky rectifiers.
 
@@ -55,6 +58,8 @@ class PatchGANClassifier(nn.Module):
         norm_before_activation: bool = True,
         bias: str = "unnormalised",
         slope: float = 0.2,
+        intensity_knots: Sequence[float] = (),
+        intensity_pooling: int = 1,
         initialisation: str = "normal",
     ) -> None:
         super().__init__()
@@ -70,7 +75,9 @@ class PatchGANClassifier(nn.Module):
         if initialisation not in INITIALISATIONS:
             raise ValueError(f"initialisation must be one of {', '.join(INITIALISATIONS)}, got {initialisation!r}.")
 
-        widths = [in_channels, *channels, 1]
+        self.hinges = IntensityHinges(intensity_knots, slope, intensity_pooling)
+        self.couples_images = norm == "batch"
+        widths = [in_channels * max(1, len(intensity_knots)), *channels, 1]
         last = len(channels)
         self.blocks = nn.ModuleList()
         for i in range(last + 1):
@@ -103,17 +110,28 @@ class PatchGANClassifier(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the patch logits of ``x``."""
+        x = self.hinges(x)
         for block in self.blocks:
             x, _, _ = block(x)
         return x
 
-    def forward_with_attribution(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward_with_attribution(
+        self, x: torch.Tensor, attributed: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the patch logits of ``x`` and the derivative of their mean with respect to ``x``.
+
+        Args:
+            x: images.
+            attributed: which images' derivatives are wanted; None for all. Leaving images out saves their decoding,
+                except with batch normalisation, which couples them.
 
         Shape:
             - x: ``(B, in_channels, *spatial)``.
-            - output: ``(B, 1, *patches)`` and ``(B, in_channels, *spatial)``.
+            - attributed: ``(B,)``, bool.
+            - output: ``(B, 1, *patches)`` and, for the N attributed images, ``(N, in_channels, *spatial)``.
         """
+        image = x
+        x = self.hinges(x)
         norm_inputs: list[torch.Tensor] = []
         activation_inputs: list[torch.Tensor] = []
         input_sizes: list[list[int]] = []
@@ -123,8 +141,15 @@ class PatchGANClassifier(nn.Module):
             norm_inputs.append(norm_input)
             activation_inputs.append(activation_input)
         grad = torch.full_like(x, 1.0 / x[0].numel())
+        if attributed is not None and not self.couples_images:
+            image, grad = image[attributed], grad[attributed]
+            norm_inputs = [norm_input[attributed] for norm_input in norm_inputs]
+            activation_inputs = [activation_input[attributed] for activation_input in activation_inputs]
         for i in range(len(self.blocks) - 1, -1, -1):
             grad = self._pull_back_block(i, grad, norm_inputs[i], activation_inputs[i], input_sizes[i])
+        grad = self.hinges.pullback(grad, image)
+        if attributed is not None and self.couples_images:
+            grad = grad[attributed]
         return x, grad
 
     def _pull_back_block(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from monai.data import MetaTensor, list_data_collate
 
-from bundle.data.batches import PrepareAnnotatedBatch, keep_annotations
+from bundle.data.batches import PrepareAnnotatedBatch, PrepareHealthyAttribution, keep_annotations
 from bundle.data.transforms import FillMissingMaskd
 
 PATIENTS = [{"subject": f"p{n}", "label": 1, "mask": f"p{n}.nii"} for n in range(8)]
@@ -66,3 +66,11 @@ def test_batch_brings_labels_and_maps():
 def test_batch_without_maps_is_refused():
     with pytest.raises(ValueError, match="got no mask"):
         PrepareAnnotatedBatch()({"image": torch.zeros(2, 1, 4, 4), "label": torch.zeros(2)})
+
+
+def test_maps_of_healthy_images_are_asked_for():
+    batch = {"image": torch.rand(3, 1, 4, 5), "label": torch.tensor([[0], [1], [0]])}
+    image, label, arguments, keywords = PrepareHealthyAttribution()(batch, "cpu")
+    torch.testing.assert_close(image, batch["image"])
+    torch.testing.assert_close(label, batch["label"])
+    assert [argument.tolist() for argument in arguments] == [[True, False, True]] and keywords == {}

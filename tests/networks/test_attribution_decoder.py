@@ -8,19 +8,34 @@ import pytest
 import torch
 
 from bundle.networks import AttributionNet, PatchGANClassifier
-from bundle.networks.attribution_decoder import BatchNorm, make_norm
+from bundle.networks.attribution_decoder import BatchNorm, IntensityHinges, make_norm
 
 NORMS = ["batch", "group", "instance", "none"]
 SIZES = [pytest.param((27, 33), id="2d_odd"), pytest.param((24, 27, 31), id="3d_mixed")]
 CASES = list(itertools.product(NORMS, [True, False]))
 IDS = [f"{norm}_{'before' if before else 'after'}_activation" for norm, before in CASES]
+KNOTS = (-1.0, 0.5, 2.0)
 
 
-def make_classifier(spatial_dims: int, norm: str, norm_before_activation: bool) -> PatchGANClassifier:
+def make_classifier(
+    spatial_dims: int,
+    norm: str,
+    norm_before_activation: bool,
+    in_channels: int = 1,
+    knots: tuple[float, ...] = (),
+    pooling: int = 1,
+) -> PatchGANClassifier:
     """Make a narrow float64 classifier with weights large enough for every term to count."""
     torch.manual_seed(0)
     classifier = PatchGANClassifier(
-        spatial_dims, 1, (4, 8, 8, 8), norm=norm, norm_groups=4, norm_before_activation=norm_before_activation
+        spatial_dims,
+        in_channels,
+        (4, 8, 8, 8),
+        norm=norm,
+        norm_groups=4,
+        norm_before_activation=norm_before_activation,
+        intensity_knots=knots,
+        intensity_pooling=pooling,
     ).double()
     for parameter in classifier.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.2)
@@ -59,6 +74,60 @@ def test_parameter_gradients_equal_double_backpropagation(size, norm, before):
     for name, gradient in gradients["decoder"].items():
         difference = float((gradient - gradients["autograd"][name]).abs().max())
         assert difference < 1e-10 * largest, name
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("in_channels", "pooling"), [(1, 1), (2, 1), (1, 2), (2, 3)])
+def test_map_through_intensity_hinges_equals_autograd(size, in_channels, pooling):
+    classifier = make_classifier(len(size), "none", True, in_channels, KNOTS, pooling)
+    size = [pooling * extent + pooling - 1 for extent in size]  # the last cube is cut off
+    x = torch.randn(2, in_channels, *size, dtype=torch.float64)
+    maps = [AttributionNet(classifier, m).eval()(x).detach() for m in ("decoder", "autograd")]
+    assert relative_difference(maps[0], maps[1]) < 1e-10
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("method", ["decoder", "autograd"])
+def test_maps_of_some_images_are_those_of_all(norm, method):
+    network = AttributionNet(make_classifier(2, norm, True, knots=KNOTS), method).train()
+    x = torch.randn(4, 1, 27, 33, dtype=torch.float64)
+    attributed = torch.tensor([True, False, True, False])
+    every, some = network(x), network(x, attributed)
+    torch.testing.assert_close(some[attributed], every[attributed], rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(some[:, 1:], every[:, 1:])
+    assert some[~attributed, :1].isnan().all()
+
+
+def test_hinges_bend_at_their_knots():
+    hinges = IntensityHinges([0.0, 2.0], slope=0.1)
+    x = torch.tensor([-1.0, 1.0, 3.0]).reshape(1, 1, 3, 1)
+    expected = torch.tensor([[-0.1, 1.0, 3.0], [-0.3, -0.1, 1.0]]).reshape(1, 2, 3, 1)
+    torch.testing.assert_close(hinges(x), expected)
+    grad = torch.ones(1, 2, 3, 1)
+    torch.testing.assert_close(hinges.pullback(grad, x).flatten(), torch.tensor([0.2, 1.1, 2.0]))
+
+
+def test_hinges_are_averaged_over_cubes():
+    hinges = IntensityHinges([0.0], slope=0.0, pooling=2)
+    x = torch.tensor([[4.0, 8.0, 2.0], [-1.0, 0.0, 6.0]])[None, None]
+    torch.testing.assert_close(hinges(x), torch.tensor([[3.0, 2.0]])[None, None])
+    expected = torch.tensor([[0.25, 0.25, 0.5], [0.0, 0.0, 0.5]])[None, None]
+    torch.testing.assert_close(hinges.pullback(torch.tensor([[1.0, 2.0]])[None, None], x), expected)
+
+
+@pytest.mark.parametrize(("knots", "pooling"), [([0.0], 0), ([], 2)])
+def test_wrong_pooling_is_named(knots, pooling):
+    with pytest.raises(ValueError, match=f"got {pooling} for {len(knots)} knots"):
+        IntensityHinges(knots, 0.2, pooling)
+
+
+def test_knots_are_kept_with_the_weights():
+    assert PatchGANClassifier(2, 1, (2, 2), (2, 2, 1), intensity_knots=KNOTS).state_dict()["hinges.knots"].tolist() == [
+        -1.0,
+        0.5,
+        2.0,
+    ]
+    assert "hinges.knots" not in PatchGANClassifier(2, 1, (2, 2), (2, 2, 1)).state_dict()
 
 
 def test_map_equals_autograd_on_the_odd_model_grid():

@@ -67,9 +67,10 @@ def test_map_needs_no_grad_mode(method, context):
 
 
 @pytest.mark.parametrize("norm", ["group", "batch"])
-def test_scripted_network_gives_the_same_map(norm):
+@pytest.mark.parametrize("knots", [(), (0.0, 2.0)], ids=["plain", "hinges"])
+def test_scripted_network_gives_the_same_map(norm, knots):
     torch.manual_seed(0)
-    network = AttributionNet(PatchGANClassifier(3, 1, (4, 4, 8, 8), norm=norm)).eval()
+    network = AttributionNet(PatchGANClassifier(3, 1, (4, 4, 8, 8), norm=norm, intensity_knots=knots)).eval()
     scripted = torch.jit.script(network)
     x = torch.randn(2, 1, 33, 26, 37)
     with torch.no_grad():
