@@ -9,6 +9,7 @@ from bundle.handlers.constraint_ramp import ConstraintRampHandler
 from bundle.handlers.early_stopping import ResumableEarlyStopHandler
 from bundle.handlers.epoch_seed import EpochSeedHandler
 from bundle.handlers.evaluation import EvaluationHandler
+from bundle.handlers.gradient_clipping import GradientClippingHandler
 from bundle.handlers.items import BrainVoxels, check_annotated
 from bundle.handlers.loss_parts import LossPartsHandler
 from bundle.handlers.results import SaveResultsHandler
@@ -25,6 +26,7 @@ __all__ = [
     "ConstraintRampHandler",
     "EpochSeedHandler",
     "EvaluationHandler",
+    "GradientClippingHandler",
     "LossPartsHandler",
     "ResumableEarlyStopHandler",
     "SaveResultsHandler",

@@ -33,7 +33,7 @@ class PatchGANClassifier(nn.Module):
             :py:class:`bundle.networks.attribution_decoder.IntensityHinges` (ours); none for the paper's network.
         intensity_pooling: edge, in voxels, of the cubes that the hinges are averaged over.
         initialisation: ``"normal"`` draws weights from N(0, 0.02) and norm scales from N(1, 0.02), as PatchGANs do;
-            ``"kaiming"`` keeps the variance through the leaky rectifiers.
+            ``"kaiming"`` keeps the variance through the leaky rectifiers and starts with small logits.
 
     Shape:
         - input: ``(B, in_channels, *spatial)``.
@@ -107,6 +107,8 @@ class PatchGANClassifier(nn.Module):
                 nn.init.kaiming_normal_(block.conv.weight, a=slope, mode="fan_in", nonlinearity="leaky_relu")
             if block.conv.bias is not None:
                 nn.init.zeros_(block.conv.bias)
+        if initialisation == "kaiming":
+            self.blocks[-1].conv.weight.data *= 0.1  # without normalisation, large first logits take long to unlearn
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the patch logits of ``x``."""

@@ -18,8 +18,8 @@ from monai.bundle import ConfigParser
 from bundle.anomaly import save_thresholds
 
 ROOT = Path(__file__).parents[2]
-CHANNELS = (4, 8, 8, 8)
-GRID = {"--grid_shape": "[30,36,30]", "--grid_spacing_mm": "6.0", "--network_def#classifier#channels": "[4,8,8,8]"}
+CHANNELS = (4, 8, 8)
+GRID = {"--grid_shape": "[30,36,30]", "--grid_spacing_mm": "6.0", "--network_def#classifier#channels": "[4,8,8]"}
 
 
 def network_of(config: str, channels: Sequence[int] = CHANNELS) -> torch.nn.Module:

@@ -68,7 +68,7 @@ def test_files_of_a_training(output_dir, make_network):
     state = load(output_dir / "training_state.pt")
     assert state["states"]["best_model"]["best"] > 0 and state["settings"]["seed"] == 0
     config = json.loads((output_dir / "config.json").read_text())
-    assert config["max_epochs"] == EPOCHS and config["network_def"]["classifier"]["channels"] == [4, 8, 8, 8]
+    assert config["max_epochs"] == EPOCHS and config["network_def"]["classifier"]["channels"] == [4, 8, 8]
 
 
 def test_parts_of_the_loss_and_validation_are_logged(output_dir):
