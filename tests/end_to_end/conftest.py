@@ -47,7 +47,8 @@ def write_volume(path: Path, seed: int, *, label: int, shape=(30, 34, 28), spaci
 
 def bundle_process(config: str, *overrides: str, **options: object) -> dict[str, object]:
     """Return the arguments of `subprocess` that run a workflow in a process of its own, as a user does."""
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", f"configs/{config}"]
+    config_file = config if config.startswith("[") else f"configs/{config}"  # several are given as a list
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", config_file]
     command += ["--device", "cpu", *(part for pair in GRID.items() for part in pair)]
     command += [*overrides, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}

@@ -109,3 +109,19 @@ def test_weights_of_another_network(run_bundle, cohort, other_model_file, tmp_pa
     assert run.returncode == 1 and len(run.stderr.strip().splitlines()) == 1, run.stderr
     assert run.stderr.startswith(f"error: {other_model_file}: the weights do not fit network_def: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_other_attributions_have_rows_of_their_own(run_bundle, cohort, model_file, tmp_path):
+    run = run_bundle(
+        "['configs/evaluate.yaml','configs/attributions.yaml']",
+        dataset_dir=cohort,
+        output_dir=tmp_path,
+        model_file=model_file,
+        **{"attributions#ig#n_steps": 4, "attributions#eg#n_draws": 4},
+        **{"attributions#ieg#n_draws": 4, "attributions#ieg#null_probability": 0.0},  # which is EG
+    )
+    assert run.returncode == 0, run.stderr
+    record = json.loads((tmp_path / "evaluation.json").read_text())
+    rows = {row["score"]: row["auprc"] for row in record["summary"] if row["condition"] == "tumour"}
+    assert list(rows) == ["attribution", "ig", "eg", "ieg", "grad_cam", "intensity"]
+    assert rows["ieg"] == rows["eg"] and all(0 < value <= 1 for value in rows.values())
