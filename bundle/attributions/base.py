@@ -17,7 +17,7 @@ class Attribution(ABC):
     eval mode. A method switches gradients on and off as it needs.
 
     Shape:
-        - image: ``(B, C, *spatial)``, z-scored intensity.
+        - image: ``(B, C, *spatial)``, normalised intensity.
         - pred: ``(B, C + 1, *spatial)``, what the network returned for the image, or None when it has not run.
         - output: ``(B, C, *spatial)``, logit per unit of intensity unless the method says otherwise, of the image's
           type and without a graph; positive speaks for pathology.
