@@ -87,17 +87,20 @@ class IntensityHinges(nn.Module):
         if self.knots.numel() == 0:
             return x
         # Knot by knot: the hinges of all knots at the image's full size would not fit into a processor's cache.
-        return torch.cat([self._pool(F.leaky_relu(x - knot, self.slope)) for knot in self.knots.to(x.dtype)], dim=1)
+        return torch.cat([self._pool(F.leaky_relu(x - knot, self.slope)) for knot in self._knots_like(x)], dim=1)
 
     def pullback(self, grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Return the derivative with respect to the image ``x`` from the one with respect to the pooled hinges."""
         if self.knots.numel() == 0:
             return grad
         total = torch.zeros_like(x)
-        for i, knot in enumerate(self.knots.to(x.dtype)):
+        for i, knot in enumerate(self._knots_like(x)):
             hinge_grad = self._unpool(grad[:, i * x.shape[1] : (i + 1) * x.shape[1]], x)
             total = total + leaky_relu_pullback(hinge_grad, x - knot, self.slope)
         return total
+
+    def _knots_like(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(self.knots, dtype=x.dtype)
 
     def _pool(self, hinge: torch.Tensor) -> torch.Tensor:
         edge = self.pooling

@@ -105,10 +105,10 @@ class PatchGANClassifier(nn.Module):
                     nn.init.normal_(block.norm.weight, 1.0, 0.02)
             else:
                 nn.init.kaiming_normal_(block.conv.weight, a=slope, mode="fan_in", nonlinearity="leaky_relu")
+                if block is self.blocks[-1]:
+                    block.conv.weight.data *= 0.1  # without normalisation, large first logits take long to unlearn
             if block.conv.bias is not None:
                 nn.init.zeros_(block.conv.bias)
-        if initialisation == "kaiming":
-            self.blocks[-1].conv.weight.data *= 0.1  # without normalisation, large first logits take long to unlearn
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the patch logits of ``x``."""
