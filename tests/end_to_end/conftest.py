@@ -113,7 +113,7 @@ def model_file(tmp_path_factory):
 def other_model_file(tmp_path_factory):
     """Weights of a network with other widths than the workflows are given."""
     path = tmp_path_factory.mktemp("other_models") / "wide.pt"
-    torch.save(network_of("inference.yaml", (4, 8, 16, 8)).state_dict(), path)
+    torch.save(network_of("inference.yaml", (4, 8, 16)).state_dict(), path)
     return path
 
 

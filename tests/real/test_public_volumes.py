@@ -12,9 +12,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from bundle.anomaly import save_thresholds
-from bundle.networks import AttributionNet, PatchGANClassifier
 from scripts.make_datalist import main as make_datalist
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,10 @@ def folder(tmp_path_factory):
     entries = [entry for entry in entries if entry["subject"] in SUBJECTS]
     (path / "datalist.json").write_text(json.dumps({"test": entries}))
     torch.manual_seed(0)
-    network = AttributionNet(PatchGANClassifier(spatial_dims=3, channels=(4, 8, 8, 8)))
+    parser = ConfigParser()
+    parser.read_config(ROOT / "configs" / "inference.yaml")
+    parser["network_def::classifier::channels"] = [4, 8, 8]
+    network = parser.get_parsed_content("network_def")
     torch.save(network.state_dict(), path / "model.pt")
     thresholds = {"attribution": 0.0, "input_weighted": 0.0, "intensity": 2.0}  # every score of evaluate.yaml
     save_thresholds(path / "threshold.json", path / "model.pt", thresholds)
@@ -43,7 +46,7 @@ def folder(tmp_path_factory):
 def run(config, folder, **options):
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", f"configs/{config}", "--device", "cpu"]
     options |= {"model_file": folder / "model.pt", "threshold_file": folder / "threshold.json"}
-    options |= {"network_def#classifier#channels": "[4,8,8,8]"}
+    options |= {"network_def#classifier#channels": "[4,8,8]"}
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
