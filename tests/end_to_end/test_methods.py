@@ -156,7 +156,8 @@ def lesion_entry(tmp_path):
     shape, spacing_mm = SETTINGS["grid_shape"], SETTINGS["grid_spacing_mm"]
     position = np.stack(np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij"))
     lesion = ((position - np.array([0.4, 0.1, -0.1]).reshape(3, 1, 1, 1)) ** 2).sum(0) < 0.1
-    image = np.where((position**2).sum(0) < 0.8, 100.0 + 50.0 * lesion, 0.0)
+    tissue = 100.0 + np.random.default_rng(0).uniform(-2.0, 2.0, shape)
+    image = np.where((position**2).sum(0) < 0.8, tissue + 50.0 * lesion, 0.0)
     affine = np.diag([spacing_mm] * 3 + [1.0])
     affine[:3, 3] = [-90.0, -126.0, -72.0]
     for name, array in (("image", image.astype(np.float32)), ("mask", lesion.astype(np.uint8))):
