@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from bundle.conventions import IMAGE, MASK, SUBJECT
 from bundle.data.records import Entry
 from bundle.data.slice_sources import SliceSource, SliceStack
 from bundle.data.slices import SlicePlan, SliceSet, fit, slice_entry
+from bundle.data.writer import prepare_folder, save_nifti, write_json
 
 _DATALIST = "datalist.json"
 _PLAN = "slices.json"
@@ -55,7 +55,7 @@ def write_slices(output_dir: Path, slices: SliceSet, source: SliceSource, plan: 
         f"{plan.every}; pathological above a lesion share of {plan.min_share:g} of the voxels; made by "
         "scripts.make_slices"
     )
-    _write_json(output_dir / _DATALIST, {"name": "FLAIR slices", "description": description, **slices.sections})
+    write_json(output_dir / _DATALIST, {"name": "FLAIR slices", "description": description, **slices.sections})
 
 
 def _prepare(output_dir: Path, slices: SliceSet, source: Path, plan: SlicePlan) -> None:
@@ -63,24 +63,7 @@ def _prepare(output_dir: Path, slices: SliceSet, source: Path, plan: SlicePlan) 
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     content: dict[str, Any] = {"source": source.name, "source_sha256": digest, **asdict(plan)}
     noted = json.loads(json.dumps({**content, "shape": slices.shape, "slices": len(slices)}))
-    path = output_dir / _PLAN
-    if path.is_file():
-        found = json.loads(path.read_text())
-        other = [key for key in noted if found.get(key) != noted[key]]
-        if other:
-            differences = ", ".join(f"{key} {found.get(key)} instead of {noted[key]}" for key in other)
-            raise ValueError(
-                f"{output_dir} must be empty or hold the same slices, found some with {differences}. "
-                "Choose another folder or delete this one."
-            )
-    elif (output_dir / _DATALIST).is_file():
-        raise ValueError(
-            f"{output_dir} must be empty or hold the same slices, found a {_DATALIST} without {_PLAN}. "
-            "Choose another folder."
-        )
-    for folder in ("images", "masks"):
-        (output_dir / folder).mkdir(parents=True, exist_ok=True)
-    _write_json(path, noted)
+    prepare_folder(output_dir, noted, plan=_PLAN, datalist=_DATALIST, same="the same slices", found="some")
 
 
 def _write_slice(output_dir: Path, entry: Entry, stack: SliceStack, index: int, shape: tuple[int, int]) -> None:
@@ -93,17 +76,4 @@ def _write_slice(output_dir: Path, entry: Entry, stack: SliceStack, index: int, 
         fitted, affine = fit(array, position, shape)
         image = nib.Nifti1Image(fitted, affine)
         image.header.set_xyzt_units("mm")
-        target = output_dir / entry[key]
-        temporary = target.with_name(f".{os.getpid()}_{target.name}")
-        try:
-            nib.save(image, temporary)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file in one step."""
-    temporary = path.with_name(f".{os.getpid()}_{path.name}")
-    temporary.write_text(json.dumps(content, indent=4) + "\n")
-    os.replace(temporary, path)
+        save_nifti(image, output_dir / entry[key])

@@ -6,8 +6,6 @@ complete, and a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -23,6 +21,7 @@ from bundle.data.phantom.acquisition import check_strength
 from bundle.data.phantom.atlas import make_grid
 from bundle.data.phantom.subject import CONDITIONS, condition_label, make_subject, subject_scanner
 from bundle.data.splits import split_subjects
+from bundle.data.writer import prepare_folder, save_nifti, write_json
 
 GENERATOR_VERSION = 1  # raised when the same seed makes other images
 FRACTIONS = {TRAINING: 0.7, VALIDATION: 0.1, TEST: 0.2}
@@ -141,30 +140,13 @@ def write_cohort(output_dir: Path, plan: CohortPlan, workers: int = 1) -> Iterat
         with ProcessPoolExecutor(min(workers, len(missing)), mp_context=get_context("spawn")) as pool:
             for done in as_completed([pool.submit(_write_subject, task) for task in missing]):
                 yield done.result()
-    _write_json(output_dir / _DATALIST, plan.datalist())
+    write_json(output_dir / _DATALIST, plan.datalist())
 
 
 def _prepare(output_dir: Path, plan: CohortPlan) -> None:
     """Make the folders and note the plan, or check that the noted plan is the same."""
     noted = {"generator_version": GENERATOR_VERSION, **asdict(plan), "counts": dict(plan.counts)}
-    path = output_dir / _PLAN
-    if path.is_file():
-        found = json.loads(path.read_text())
-        other = [key for key in noted if found.get(key) != noted[key]]
-        if other:
-            differences = ", ".join(f"{key} {found.get(key)} instead of {noted[key]}" for key in other)
-            raise ValueError(
-                f"{output_dir} must be empty or hold the same cohort, found one with {differences}. "
-                "Choose another folder or delete this one."
-            )
-    elif (output_dir / _DATALIST).is_file():
-        raise ValueError(
-            f"{output_dir} must be empty or hold the same cohort, found a {_DATALIST} without {_PLAN}. "
-            "Choose another folder."
-        )
-    for folder in ("images", "masks"):
-        (output_dir / folder).mkdir(parents=True, exist_ok=True)
-    _write_json(path, noted)
+    prepare_folder(output_dir, noted, plan=_PLAN, datalist=_DATALIST, same="the same cohort", found="one")
 
 
 def _write_subject(task: tuple[Path, CohortPlan, str, int, str]) -> str:
@@ -179,18 +161,5 @@ def _write_subject(task: tuple[Path, CohortPlan, str, int, str]) -> str:
         image.header.set_xyzt_units("mm")
         image.set_sform(subject.affine, code="mni")
         image.set_qform(subject.affine, code="mni")
-        target = output_dir / path
-        temporary = target.with_name(f".{os.getpid()}_{target.name}")
-        try:
-            nib.save(image, temporary)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        save_nifti(image, output_dir / path)
     return name
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file in one step."""
-    temporary = path.with_name(f".{os.getpid()}_{path.name}")
-    temporary.write_text(json.dumps(content, indent=4) + "\n")
-    os.replace(temporary, path)
