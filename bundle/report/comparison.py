@@ -1,0 +1,87 @@
+"""Write the tables, tests and figures of a comparison from its CSV files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bundle.anomaly import write_text_atomically
+from bundle.report.agreement_tables import agreement_conditions, agreement_table
+from bundle.report.comparison_csv import read_comparison
+from bundle.report.comparison_figures import make_figures, save_figures
+from bundle.report.comparison_tables import findings_markdown, segmented_conditions, table_iv
+from bundle.report.comparison_tests import Finding
+from bundle.report.table_layout import Table, table_to_latex, table_to_markdown
+
+_FILES = {"II": "table_2.tex", "III": "table_3.tex", "IV": "table_4.tex"}
+
+
+def write_comparison(results_dir: Path, output_dir: Path) -> list[Path]:
+    """Write the tables, tests and figures of a comparison.
+
+    The files are ``comparison.md`` with all tables, ``table_4.tex``, ``table_2.tex`` and ``table_3.tex``,
+    ``significance.csv`` and the folder ``figures``. All values are read, and all tables and figures made, before the
+    first file is written.
+
+    Args:
+        results_dir: folder with ``results.csv`` and the other files of a comparison, see
+            :py:func:`bundle.report.comparison_csv.read_comparison`.
+        output_dir: folder to write to; made if absent.
+
+    Returns:
+        The files written.
+
+    Raises:
+        FileNotFoundError: When a file is absent.
+        ValueError: When a file is empty or wrong, methods were evaluated on different subjects, or no
+            condition has a Dice or an AUPRC.
+    """
+    comparison = read_comparison(results_dir)
+    tables: dict[str, list[Table]] = {"IV": [], "II": [], "III": []}
+    findings: dict[tuple[str, str], list[Finding]] = {}
+    for cohort, condition in segmented_conditions(comparison):
+        table, findings[cohort, condition] = table_iv(comparison, cohort, condition)
+        tables["IV"].append(table)
+    if not findings:
+        file = results_dir / "results.csv"
+        raise ValueError(f"{file} must hold rows of the metric dice or auprc, got none. Evaluate annotated subjects.")
+    for cohort, condition in agreement_conditions(comparison):
+        for number in ("II", "III"):
+            tables[number].append(agreement_table(comparison, number, cohort, condition))
+
+    figures = make_figures(comparison)
+    texts = {"comparison.md": _markdown(tables, findings)}
+    texts |= {_FILES[number]: "\n".join(map(table_to_latex, made)) for number, made in tables.items() if made}
+    texts["significance.csv"] = _significance_csv(findings)
+    for name, text in texts.items():
+        write_text_atomically(output_dir / name, text)
+    return [*(output_dir / name for name in texts), *save_figures(figures, output_dir / "figures")]
+
+
+def _markdown(tables: Mapping[str, Sequence[Table]], findings: Mapping[tuple[str, str], Sequence[Finding]]) -> str:
+    parts = ["# Comparison of the methods\n"]
+    for table, tests in zip(tables["IV"], findings.values(), strict=True):
+        parts.append(table_to_markdown(table))
+        if tests:
+            parts.append("Tests behind the †:\n\n" + findings_markdown(tests) + "\n")
+    parts += [table_to_markdown(table) for number in ("II", "III") for table in tables[number]]
+    return "\n".join(parts)
+
+
+def _significance_csv(findings: Mapping[tuple[str, str], Sequence[Finding]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    numbers = ["units", "difference", "low", "high", "p_value", "comparisons", "corrected_p"]
+    writer.writerow(["cohort", "condition", "method", "metric", *numbers, "reason"])
+    for place, tests in findings.items():
+        for finding in tests:
+            test = finding.test
+            tested = [test.units, test.difference, test.low, test.high, test.p_value]
+            row = [*place, finding.label, finding.metric, *tested, finding.comparisons, finding.corrected_p]
+            writer.writerow(
+                ["" if isinstance(value, float) and math.isnan(value) else value for value in row + [test.reason]]
+            )
+    return text.getvalue()
