@@ -21,6 +21,7 @@ ROWS = [
     "handlers",
     "report",
     "preflight",
+    "compare",
 ]
 MODULES = sorted((ROOT / "bundle").rglob("*.py"))
 

@@ -12,7 +12,7 @@ from ignite.engine import Engine
 
 from bundle.anomaly import OUTSIDE_BRAIN, map_key
 from bundle.conventions import LABEL, MASK, PATHOLOGICAL, SUBJECT
-from bundle.metrics import RankingCurve
+from bundle.metrics import RankingCurve, SortedVoxels
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class BrainVoxels:
         lesion = torch.zeros_like(maps[names[0]], dtype=torch.bool)
         if mask is not None:
             lesion = torch.as_tensor(mask).cpu().flatten() != 0
-        brain = maps[names[0]] > OUTSIDE_BRAIN
+        brain = maps[names[0]] != OUTSIDE_BRAIN  # NaN counts as brain, so that ranking reports it
         if not bool(brain.any()):
             raise ValueError(f"subject {item.get(SUBJECT)}: the image has no brain voxel, all its values are equal.")
         outside_lesion = int((lesion & ~brain).sum())
@@ -119,9 +119,13 @@ class BrainVoxels:
             sum(part.outside_healthy for part in parts),
         )
 
+    def sorted_voxels(self, name: str) -> SortedVoxels:
+        """Sort the brain voxels by one score; :py:meth:`RankingCurve.pooled` ranks those of several subjects."""
+        return SortedVoxels.from_scores(self.scores[name], self.lesion)
+
     def curve(self, name: str) -> RankingCurve:
         """Return the ranking of the brain voxels by one score."""
-        return RankingCurve.from_scores(self.scores[name], self.lesion)
+        return RankingCurve.pooled([self.sorted_voxels(name)])
 
 
 def check_brain_volume(subject: str, brain_ml: float) -> None:

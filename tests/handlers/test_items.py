@@ -7,6 +7,7 @@ import torch
 
 from bundle.handlers import BrainVoxels, check_annotated
 from bundle.handlers.items import check_brain_volume, decollated_items
+from bundle.metrics import RankingCurve, ranking_values
 
 
 def test_brain_voxels_of_an_item(items):
@@ -17,6 +18,21 @@ def test_brain_voxels_of_an_item(items):
     assert type(voxels.lesion) is type(voxels.scores["intensity"]) is torch.Tensor
     pool = BrainVoxels.pooled([voxels, BrainVoxels.from_item(items[3], ["attribution", "intensity"])])
     assert len(pool.lesion) == 14 and (pool.outside_lesion, pool.outside_healthy) == (1, 1)
+
+
+def test_pooled_subjects_rank_like_joined_voxels(items):
+    parts = [BrainVoxels.from_item(item, ["attribution", "intensity"]) for item in items[:2]]
+    for name in ("attribution", "intensity"):
+        apart = RankingCurve.pooled([part.sorted_voxels(name) for part in parts])
+        joined = BrainVoxels.pooled(parts).curve(name)
+        assert ranking_values(apart) == ranking_values(joined)
+        assert (apart.positives, apart.negatives) == (joined.positives, joined.negatives) == (4, 10)
+
+
+def test_a_score_that_is_no_number_is_not_taken_for_background(items):
+    items[0]["attribution_map"][0, 0, 0, 0] = float("nan")
+    with pytest.raises(ValueError, match="scores must be finite, got 1 NaN"):
+        BrainVoxels.from_item(items[0], ["attribution"]).curve("attribution")
 
 
 def test_grids_must_agree(items):

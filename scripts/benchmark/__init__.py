@@ -1,0 +1,1 @@
+"""Benchmarks: what is fast, against whom, measured in one interleaved run."""
