@@ -47,6 +47,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th slice, default: %(default)s")
     parser.add_argument(
+        "--background",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="set voxels of at most this share of their slice's highest value to zero: air of images whose background "
+        "is not zero, default: %(default)s",
+    )
+    parser.add_argument(
         "--size", type=int, nargs=2, metavar=("X", "Y"), help="pad or crop to these voxels, default: the largest slice"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the split, default: %(default)s")
@@ -66,6 +74,7 @@ def _plan(args: argparse.Namespace) -> SlicePlan:
         rel_z=tuple(args.rel_z),
         min_share=args.min_share,
         every=args.every,
+        background=args.background,
         size=tuple(args.size) if args.size else None,
         seed=args.seed,
         fractions=dict(zip((TRAINING, VALIDATION, TEST), args.fractions, strict=True)) if args.fractions else None,

@@ -15,6 +15,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
 from bundle.conventions import IMAGE, MASK, SUBJECT
 from bundle.data.records import Entry
@@ -48,11 +49,11 @@ def write_slices(output_dir: Path, slices: SliceSet, source: SliceSource, plan: 
     for stack in source:
         for index, label in plan.labels(stack).items():
             entry = slice_entry(stack, index, label)
-            _write_slice(output_dir, entry, stack, index, slices.shape)
+            _write_slice(output_dir, entry, plan.without_background(stack.image[index]), stack, index, slices.shape)
             yield entry[SUBJECT]
     description = (
         f"slices of {source.path.name} at relative heights from {plan.rel_z[0]:g} to {plan.rel_z[1]:g}, every "
-        f"{plan.every}; pathological above a lesion share of {plan.min_share:g} of the voxels; made by "
+        f"{plan.every}, background up to {plan.background:g} of the maximum; pathological above a lesion share of {plan.min_share:g} of the voxels; made by "
         "scripts.make_slices"
     )
     write_json(output_dir / _DATALIST, {"name": "FLAIR slices", "description": description, **slices.sections})
@@ -66,14 +67,16 @@ def _prepare(output_dir: Path, slices: SliceSet, source: Path, plan: SlicePlan) 
     prepare_folder(output_dir, noted, plan=_PLAN, datalist=_DATALIST, same="the same slices", found="some")
 
 
-def _write_slice(output_dir: Path, entry: Entry, stack: SliceStack, index: int, shape: tuple[int, int]) -> None:
+def _write_slice(
+    output_dir: Path, entry: Entry, image: NDArray[Any], stack: SliceStack, index: int, shape: tuple[int, int]
+) -> None:
     """Write image and mask of one slice where one is missing."""
     if all((output_dir / entry[key]).is_file() for key in (IMAGE, MASK)):
         return
     position = stack.affine.copy()
     position[:3, 3] += index * stack.affine[:3, 2]
-    for key, array in ((IMAGE, stack.image[index]), (MASK, stack.mask[index].astype(np.uint8))):
+    for key, array in ((IMAGE, image), (MASK, stack.mask[index].astype(np.uint8))):
         fitted, affine = fit(array, position, shape)
-        image = nib.Nifti1Image(fitted, affine)
-        image.header.set_xyzt_units("mm")
-        save_nifti(image, output_dir / entry[key])
+        file = nib.Nifti1Image(fitted, affine)
+        file.header.set_xyzt_units("mm")
+        save_nifti(file, output_dir / entry[key])

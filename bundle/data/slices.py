@@ -44,6 +44,8 @@ class SlicePlan:
         min_share: a slice is pathological when its lesion has more than this share of the slice's voxels, background
             included, before padding.
         every: take every n-th slice of those between the heights.
+        background: voxels of at most this share of their slice's highest value are air and become zero, as the bundle
+            takes background for zero; 0 for images whose background is zero already.
         size: voxels of the slices that are written; None takes the largest slice along each axis.
         seed: seed of the split.
         fractions: share of training, validation and test among the patients of each condition; None keeps the sections
@@ -60,6 +62,7 @@ class SlicePlan:
     rel_z: tuple[float, float] = (0.32, 0.86)
     min_share: float = 1.0e-3
     every: int = 1
+    background: float = 0.0
     size: tuple[int, int] | None = None
     seed: int = 0
     fractions: Mapping[str, float] | None = None
@@ -71,6 +74,8 @@ class SlicePlan:
             raise ValueError(f"min_share must be at least 0 and below 1, got {self.min_share:g}.")
         if self.every < 1:
             raise ValueError(f"every must be at least 1, got {self.every}.")
+        if not 0 <= self.background < 1:
+            raise ValueError(f"background must be at least 0 and below 1, got {self.background:g}.")
         if self.size is not None and min(self.size) < 2:
             raise ValueError(f"size must be at least 2 voxels along each axis, got {self.size}.")
         if self.seed < 0:
@@ -90,6 +95,10 @@ class SlicePlan:
             int(index): PATHOLOGICAL if lesion > 0 else HEALTHY
             for index, lesion in zip(taken[clear], share[clear], strict=True)
         }
+
+    def without_background(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return a slice with its background at zero."""
+        return np.where(image > self.background * image.max(), image, 0) if self.background > 0 else image
 
 
 @dataclass(frozen=True)

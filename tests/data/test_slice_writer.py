@@ -53,6 +53,14 @@ def test_files_are_the_slices_of_the_archive(write, archive):
         assert entry["condition"] == ("pathological" if index == "001" else "healthy")
 
 
+def test_background_is_written_as_zero(write, archive):
+    entry = load_sections(write(background=0.5) / "datalist.json")["training"][0]
+    patient, index = entry["subject"].split("_")
+    original = np.load(archive)["image"][3 * PATIENTS.index(patient) + int(index)].T[:, ::-1]
+    expected = np.where(original > original.max() / 2, original, 0)
+    np.testing.assert_array_equal(np.asarray(nib.load(entry["image"]).dataobj), expected)
+
+
 def test_resumed_writing_keeps_what_is_there(write):
     folder = write()
     files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

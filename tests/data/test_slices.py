@@ -46,6 +46,13 @@ def test_slices_without_contrast_are_left_out():
     assert SlicePlan(**ALL).labels(stack) == {0: 0, 2: 1}
 
 
+def test_background_is_a_share_of_the_slices_own_maximum():
+    image = np.array([[0, 8, 9, 100]])
+    np.testing.assert_array_equal(SlicePlan(background=0.08).without_background(image), [[0, 0, 9, 100]])
+    np.testing.assert_array_equal(SlicePlan(background=0.08).without_background(image[:, :3]), [[0, 8, 9]])
+    assert SlicePlan().without_background(image) is image
+
+
 def test_a_patient_is_in_one_section_and_sections_follow_the_fractions():
     slices = choose_slices(_both(), SlicePlan(**ALL), Path("x.npz"))
     patients = {name: {entry["patient"] for entry in entries} for name, entries in slices.sections.items()}
@@ -112,6 +119,7 @@ def test_section_with_one_class():
         pytest.param({"rel_z": (0.9, 0.1)}, "got 0.9 and 0.1", id="rel_z"),
         pytest.param({"min_share": 1.5}, "got 1.5", id="share"),
         pytest.param({"every": 0}, "got 0", id="every"),
+        pytest.param({"background": 1.0}, "got 1", id="background"),
         pytest.param({"size": (1, 9)}, r"got \(1, 9\)", id="size"),
         pytest.param({"seed": -1}, "got -1", id="seed"),
     ],
