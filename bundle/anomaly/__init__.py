@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from bundle.anomaly.conformal import (
+    HealthySubjects,
+    HighestScores,
+    check_false_positive_bound,
+    conformal_rank,
+    conformal_threshold,
+    smallest_threshold,
+)
 from bundle.anomaly.maps import (
     OUTSIDE_BRAIN,
     AnomalyMapd,
@@ -11,33 +19,55 @@ from bundle.anomaly.maps import (
     map_key,
     mask_key,
 )
+from bundle.anomaly.probability import (
+    PlattScaling,
+    brier_score,
+    calibrate_probability,
+    calibrated_probability,
+    expected_calibration_error,
+)
 from bundle.anomaly.threshold import (
+    CALIBRATIONS,
     DECISION_LOGIT,
+    HEALTHY_ONLY,
+    MASKS,
     AnomalyThresholdd,
+    check_calibration_rule,
     decision_point,
     file_sha256,
     load_thresholds,
-    operating_point,
-    ranked_counts,
     save_thresholds,
     write_text_atomically,
 )
 
 __all__ = [
+    "CALIBRATIONS",
     "DECISION_LOGIT",
+    "HEALTHY_ONLY",
+    "MASKS",
     "OUTSIDE_BRAIN",
     "AnomalyMapd",
     "AnomalyThresholdd",
+    "HealthySubjects",
+    "HighestScores",
+    "PlattScaling",
     "SplitPredictiond",
     "WeightByInputd",
     "anomaly_map",
+    "brier_score",
+    "calibrate_probability",
+    "calibrated_probability",
+    "check_calibration_rule",
+    "check_false_positive_bound",
+    "conformal_rank",
+    "conformal_threshold",
     "decision_point",
+    "expected_calibration_error",
     "file_sha256",
     "load_thresholds",
     "map_key",
     "mask_key",
-    "operating_point",
-    "ranked_counts",
     "save_thresholds",
+    "smallest_threshold",
     "write_text_atomically",
 ]

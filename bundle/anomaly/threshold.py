@@ -22,65 +22,14 @@ from bundle.conventions import ATTRIBUTION
 DECISION_LOGIT = 0.0
 """A subject is called pathological when its image logit is above this: probability one half."""
 
+MASKS = "masks"
+"""Rule of thresholds chosen with lesion masks: the highest pooled Dice."""
 
-def ranked_counts(scores: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Count the voxels at or above every distinct score. Tied voxels share one entry, as in scikit-learn.
+HEALTHY_ONLY = "healthy"
+"""Rule of thresholds chosen from healthy images: a bound on false positives, see :py:mod:`bundle.anomaly.conformal`."""
 
-    Args:
-        scores: voxel scores, higher = more anomalous, of any shape.
-        mask: lesion mask of the same number of voxels; non-zero = lesion.
-
-    Returns:
-        Distinct scores in falling order (float), and the lesion and healthy voxels at or above each (int64).
-
-    Raises:
-        ValueError: When the two differ in size, are empty, or a score is not finite.
-    """
-    if scores.numel() != mask.numel() or scores.numel() == 0:
-        raise ValueError(
-            f"scores and mask must hold the same number of voxels, at least one, got {scores.numel()} and "
-            f"{mask.numel()}. Bring both to one grid first."
-        )
-    flat = scores.detach().reshape(-1)
-    if not bool(torch.isfinite(flat).all()):
-        count = int((~torch.isfinite(flat)).sum())
-        raise ValueError(f"scores must be finite, got {count} NaN or infinite values. Check the image and the weights.")
-    ordered, order = torch.sort(flat, descending=True)
-    positive = (mask.reshape(-1) != 0)[order].to(torch.int64).cumsum(0)
-    last_of_tie = torch.ones_like(ordered, dtype=torch.bool)
-    last_of_tie[:-1] = ordered[1:] != ordered[:-1]
-    rank = torch.nonzero(last_of_tie).flatten()
-    true_positives = positive[rank]
-    return ordered[rank], true_positives, rank + 1 - true_positives
-
-
-def operating_point(scores: torch.Tensor, mask: torch.Tensor, *, missed: int = 0) -> tuple[float, float]:
-    """Find the threshold of highest pooled Dice; a voxel is called anomalous when its score is at least the threshold.
-
-    The search is exact: every distinct score is tried. Of equal optima the highest threshold is taken.
-
-    Args:
-        scores: scores of all voxels of all subjects, pooled.
-        mask: their lesion mask.
-        missed: lesion voxels that no threshold can reach, such as those outside the brain.
-
-    Returns:
-        The threshold and its Dice coefficient.
-
-    Raises:
-        ValueError: When there is no lesion voxel.
-
-    Source:
-        Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023: operating point of the precision-recall curve of the
-        validation set, reused on every test set.
-    """
-    thresholds, true_positives, false_positives = ranked_counts(scores, mask)
-    lesion = int(true_positives[-1]) + missed
-    if lesion == 0:
-        raise ValueError("an operating point needs lesion voxels, got 0. Calibrate on subjects with a lesion mask.")
-    dice = 2 * true_positives.double() / (true_positives + false_positives + lesion).double()
-    best = int(torch.argmax(dice))
-    return float(thresholds[best]), float(dice[best])
+CALIBRATIONS = (MASKS, HEALTHY_ONLY)
+"""The rules by which thresholds can be chosen."""
 
 
 def decision_point(logits: Sequence[float], labels: Sequence[int]) -> float:
@@ -127,12 +76,24 @@ def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
+def check_calibration_rule(calibration: str) -> None:
+    """Raise a ValueError when ``calibration`` is not one of :py:data:`CALIBRATIONS`."""
+    if calibration not in CALIBRATIONS:
+        raise ValueError(
+            f"calibration must be one of {', '.join(CALIBRATIONS)}, got {calibration!r}. Correct the name."
+        )
+
+
 def save_thresholds(
     path: str | os.PathLike[str],
     model_file: str | os.PathLike[str],
     thresholds: Mapping[str, float],
     calibrated_on: Mapping[str, Any] | None = None,
     decision_logit: float = DECISION_LOGIT,
+    *,
+    calibration: str = MASKS,
+    healthy_only: Mapping[str, Any] | None = None,
+    probability: Mapping[str, Any] | None = None,
 ) -> None:
     """Write operating points to a threshold file, together with the hash of the weights they belong to.
 
@@ -142,38 +103,56 @@ def save_thresholds(
         thresholds: score name (``attribution``, ``intensity``, ...) -> threshold.
         calibrated_on: facts worth keeping, such as subjects and the Dice reached.
         decision_logit: image logit above which the decision is pathological.
+        calibration: rule that gave ``thresholds``, one of :py:data:`CALIBRATIONS`.
+        healthy_only: what :py:meth:`bundle.anomaly.HealthySubjects.record` returns, where there is one.
+        probability: what :py:func:`bundle.anomaly.calibrate_probability` returns, where there is one.
     """
+    check_calibration_rule(calibration)
     record = {
         "model_sha256": file_sha256(model_file),
+        "calibration": calibration,
         "thresholds": {name: float(value) for name, value in thresholds.items()},
         "decision": {"logit": float(decision_logit)},
+        **({} if healthy_only is None else {"healthy_only": dict(healthy_only)}),
+        **({} if probability is None else {"probability": dict(probability)}),
         "calibrated_on": dict(calibrated_on or {}),
     }
     write_text_atomically(path, json.dumps(record, indent=4, allow_nan=False) + "\n")
 
 
-def load_thresholds(path: str | os.PathLike[str], model_file: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+def load_thresholds(
+    path: str | os.PathLike[str],
+    model_file: str | os.PathLike[str] | None = None,
+    calibration: str | None = None,
+) -> dict[str, Any]:
     """Read a threshold file and check that it belongs to the weights in use.
 
     Args:
         path: a file written by :py:func:`save_thresholds`.
         model_file: weights in use; ``None`` skips the check, for readers that have no weights.
+        calibration: rule whose thresholds are wanted, one of :py:data:`CALIBRATIONS`; ``None`` takes those that the
+            file was written for.
+
+    Returns:
+        The record; its entries ``calibration`` and ``thresholds`` are those of the rule. ``healthy_only`` and
+        ``probability`` are missing where the file has none.
 
     Raises:
         FileNotFoundError: When either file is missing.
-        ValueError: When the file is no threshold file, or was calibrated for other weights.
+        ValueError: When the file is no threshold file, was calibrated for other weights, or lacks the rule.
     """
     for file in (path, model_file):
         if file is not None and not Path(file).is_file():
             raise FileNotFoundError(f"no such file: {file}. Train with train.yaml, then calibrate with evaluate.yaml.")
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-        thresholds = record["thresholds"]
-        decision = record["decision"]["logit"]
+        record = dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        record.setdefault("calibration", MASKS)  # files written before there was another rule
+        _check_numbers([*record["thresholds"].values(), record["decision"]["logit"]])
         expected = record["model_sha256"]
-        numbers = [*thresholds.values(), decision]
-        if not numbers or not all(isinstance(value, (int, float)) and math.isfinite(value) for value in numbers):
-            raise ValueError(f"thresholds must be finite numbers, got {numbers}")
+        if "healthy_only" in record:
+            _check_numbers(list(record["healthy_only"]["thresholds"].values()))
+        if "probability" in record and record["probability"]["method"] is not None:
+            _check_numbers([record["probability"]["slope"], record["probability"]["intercept"]])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no threshold file: {error!r}. Recalibrate with evaluate.yaml.") from error
     if model_file is not None and file_sha256(model_file) != expected:
@@ -181,7 +160,25 @@ def load_thresholds(path: str | os.PathLike[str], model_file: str | os.PathLike[
             f"{path} was calibrated for other weights than {model_file} (sha256 {str(expected)[:12]}... expected, "
             f"{file_sha256(model_file)[:12]}... found). Recalibrate with evaluate.yaml."
         )
-    return dict(record)
+    return record if calibration is None else _by_rule(record, calibration, path)
+
+
+def _check_numbers(numbers: Sequence[Any]) -> None:
+    if not numbers or not all(isinstance(value, (int, float)) and math.isfinite(value) for value in numbers):
+        raise ValueError(f"thresholds and scalings must be finite numbers, got {numbers}")
+
+
+def _by_rule(record: dict[str, Any], calibration: str, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the record with the thresholds of a rule in use."""
+    check_calibration_rule(calibration)
+    if record["calibration"] == calibration:
+        return record
+    if calibration == HEALTHY_ONLY and "healthy_only" in record:
+        return {**record, "calibration": calibration, "thresholds": record["healthy_only"]["thresholds"]}
+    raise ValueError(
+        f"{path} has no thresholds of the rule {calibration!r}, only of {record['calibration']!r}. "
+        "Recalibrate with evaluate.yaml."
+    )
 
 
 class AnomalyThresholdd(MapTransform):
@@ -197,6 +194,7 @@ class AnomalyThresholdd(MapTransform):
         model_file: weights in use, checked against the threshold file.
         output_keys: where masks are written; ``mask_key(key)`` by default.
         allow_missing_keys: skip scores whose map an item does not have.
+        calibration: rule whose thresholds are taken from the file, see :py:func:`load_thresholds`.
 
     Shape:
         - map: ``(1, *spatial)``.
@@ -215,6 +213,7 @@ class AnomalyThresholdd(MapTransform):
         model_file: str | os.PathLike[str] | None = None,
         output_keys: KeysCollection | None = None,
         allow_missing_keys: bool = False,
+        calibration: str | None = None,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if (threshold is None) == (threshold_file is None):
@@ -223,6 +222,7 @@ class AnomalyThresholdd(MapTransform):
             )
         self.threshold_file = threshold_file
         self.model_file = model_file
+        self.calibration = calibration
         default_keys = [mask_key(str(key)) for key in self.keys]
         self.output_keys = ensure_tuple_rep(default_keys if output_keys is None else output_keys, len(self.keys))
         self._thresholds: dict[str, float] | None = None
@@ -234,7 +234,8 @@ class AnomalyThresholdd(MapTransform):
         """Return the threshold of the score ``name``, reading the threshold file when it has not been read yet."""
         if self._thresholds is None:
             assert self.threshold_file is not None  # checked at construction
-            self._thresholds = load_thresholds(self.threshold_file, self.model_file)["thresholds"]
+            record = load_thresholds(self.threshold_file, self.model_file, self.calibration)
+            self._thresholds = record["thresholds"]
         if name not in self._thresholds:
             raise ValueError(
                 f"{self.threshold_file} has no threshold of {name!r}, only of {sorted(self._thresholds)}. "

@@ -1,34 +1,107 @@
-"""Handler that finds the operating points of a validation run and writes the threshold file."""
+"""Handler that chooses the thresholds on a validation run and writes the threshold file."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import torch
 from ignite.engine import Engine, Events
 
-from bundle.anomaly import decision_point, operating_point, save_thresholds
-from bundle.conventions import ATTRIBUTION, INTENSITY, LABEL, LOGIT
-from bundle.handlers.items import BrainVoxels, decollated_items, is_annotated
+from bundle.anomaly import (
+    HEALTHY_ONLY,
+    MASKS,
+    HealthySubjects,
+    calibrate_probability,
+    check_calibration_rule,
+    check_false_positive_bound,
+    conformal_rank,
+    decision_point,
+    map_key,
+    save_thresholds,
+)
+from bundle.conventions import ATTRIBUTION, HEALTHY, INTENSITY, LABEL, LOGIT, PATIENT, SUBJECT
+from bundle.handlers.items import BrainVoxels, check_annotated, decollated_items, is_annotated
+from bundle.metrics import RankingCurve, volume_ml
 
 logger = logging.getLogger(__name__)
 
+FALSE_POSITIVE_ML = 10.0
+"""Volume that may be called anomalous in a healthy subject, in millilitres."""
+
+FALSE_POSITIVE_RISK = 0.1
+"""Probability with which a new healthy subject may exceed it."""
+
+
+def person(item: Mapping[str, Any]) -> str:
+    """Return who an image shows: its patient where one is named, its subject otherwise."""
+    return str(item.get(PATIENT) or item[SUBJECT])
+
+
+def add_healthy_item(subjects: HealthySubjects, item: Mapping[str, Any], scores: Sequence[str]) -> None:
+    """Add the anomaly maps of a healthy item to those of other subjects."""
+    voxels = BrainVoxels.from_item(item, scores)
+    affine = torch.as_tensor(item[map_key(scores[0])].affine)
+    subjects.add(person(item), voxels.scores, volume_ml(torch.ones(1), affine))
+
+
+def check_calibration(
+    entries: Sequence[Mapping[str, Any]],
+    calibration: str = MASKS,
+    false_positive_ml: float = FALSE_POSITIVE_ML,
+    false_positive_risk: float = FALSE_POSITIVE_RISK,
+) -> Sequence[Mapping[str, Any]]:
+    """Check that thresholds can be chosen on a section of a datalist.
+
+    Args:
+        entries: entries of the section.
+        calibration: rule of the thresholds, see :py:class:`ThresholdCalibrationHandler`.
+        false_positive_ml: volume that may be called in a healthy subject.
+        false_positive_risk: probability with which a new one may exceed it.
+
+    Returns:
+        The entries, so that the check can stand before another one.
+
+    Raises:
+        ValueError: When an argument is out of its range, the rule ``masks`` has no mask, or the rule ``healthy`` has
+            too few healthy subjects for the risk.
+    """
+    check_calibration_rule(calibration)
+    check_false_positive_bound(false_positive_ml, false_positive_risk)
+    if not entries:
+        raise ValueError("calibration needs a validation section, got 0 images. Leave threshold_file null to read one.")
+    if calibration == MASKS:
+        check_annotated({"threshold calibration": entries})
+    else:
+        conformal_rank(len({person(entry) for entry in entries if entry[LABEL] == HEALTHY}), false_positive_risk)
+    return entries
+
 
 class ThresholdCalibrationHandler:
-    """Choose, per score, the threshold of highest Dice over the pooled brain voxels of the annotated patients.
+    """Choose one threshold per score, the decision logit and the scaling of the image probability on a validation run.
 
-    Lesion voxels outside the brain count as missed. The decision logit is the one of highest balanced accuracy over all
-    subjects, see :py:func:`bundle.anomaly.decision_point`. The file is written once, when the run has completed.
+    The rule ``masks`` takes the threshold of highest Dice over the pooled brain voxels of the annotated patients;
+    lesion voxels outside the brain count as missed. The rule ``healthy`` takes the one that bounds the false positives
+    of a new healthy subject, see :py:mod:`bundle.anomaly.conformal`, and needs no mask. The second is kept beside the
+    first where there are enough healthy subjects.
+
+    The decision logit is the one of highest balanced accuracy over all images, see
+    :py:func:`bundle.anomaly.decision_point`; the probability is scaled by
+    :py:func:`bundle.anomaly.calibrate_probability`. The file is written once, when the run has completed.
 
     Args:
         threshold_file: the JSON file to write, see :py:func:`bundle.anomaly.save_thresholds`.
         model_file: weights in use; their hash goes into the file.
         scores: names of the anomaly maps to calibrate; each item must hold ``map_key(name)``.
         source: name of the data, kept in the file.
+        calibration: rule of the thresholds in use, ``masks`` or ``healthy``.
+        false_positive_ml: volume that may be called in a healthy subject.
+        false_positive_risk: probability with which a new healthy subject may exceed it.
 
     Raises:
-        ValueError: While running, when no pathological subject has a mask.
+        ValueError: When an argument is out of its range; while running, when the rule has not the subjects it needs.
     """
 
     def __init__(
@@ -37,12 +110,19 @@ class ThresholdCalibrationHandler:
         model_file: str | os.PathLike[str],
         scores: Sequence[str] = (ATTRIBUTION, INTENSITY),
         source: str = "",
+        calibration: str = MASKS,
+        false_positive_ml: float = FALSE_POSITIVE_ML,
+        false_positive_risk: float = FALSE_POSITIVE_RISK,
     ) -> None:
+        check_calibration_rule(calibration)
         self.threshold_file = threshold_file
         self.model_file = model_file
         self.scores = tuple(scores)
         self.source = source
+        self.calibration = calibration
+        self.bound = (false_positive_ml, false_positive_risk)
         self._voxels: list[BrainVoxels] = []
+        self._healthy = HealthySubjects(*self.bound)
         self._decisions: list[tuple[float, int]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -54,35 +134,84 @@ class ThresholdCalibrationHandler:
     def started(self, engine: Engine) -> None:
         """Forget an earlier run."""
         self._voxels, self._decisions = [], []
+        self._healthy = HealthySubjects(*self.bound)
 
     def __call__(self, engine: Engine) -> None:
-        """Collect the decisions, and the brain voxels of the annotated patients, of one iteration."""
+        """Collect what one iteration tells: decisions, healthy images, and the voxels of the annotated patients."""
         for item in decollated_items(engine):
             self._decisions.append((float(item[LOGIT]), int(item[LABEL])))
-            if is_annotated(item):
+            if int(item[LABEL]) == HEALTHY:
+                add_healthy_item(self._healthy, item, self.scores)
+            elif self.calibration == MASKS and is_annotated(item):
                 self._voxels.append(BrainVoxels.from_item(item, self.scores))
 
     def completed(self, engine: Engine) -> None:
-        """Find the operating points and write the file."""
+        """Choose the thresholds and write the file."""
+        facts: dict[str, Any] = {"source": self.source, "subjects": len(self._decisions)}
+        if self.calibration == MASKS:
+            thresholds, masks = self._by_masks(engine.state.iteration)
+            facts.update(masks)
+            healthy_only = self._healthy_only_or_none()
+        else:
+            healthy_only = self._healthy.record(self.scores)
+            thresholds = healthy_only["thresholds"]
+            self._log_healthy_only(healthy_only)
+        logits, labels = zip(*self._decisions, strict=True)
+        logit = decision_point(logits, labels)
+        logger.info("decision: pathological above logit %.4g", logit)
+        save_thresholds(
+            self.threshold_file,
+            self.model_file,
+            thresholds,
+            facts,
+            logit,
+            calibration=self.calibration,
+            healthy_only=healthy_only,
+            probability=calibrate_probability(logits, labels),
+        )
+        logger.info("thresholds written to %s", self.threshold_file)
+        self.started(engine)
+
+    def _by_masks(self, iterations: int) -> tuple[dict[str, float], dict[str, Any]]:
+        """Return the thresholds of highest pooled Dice, and what they were chosen on."""
         if not self._voxels:
             raise ValueError(
                 "threshold calibration needs at least one pathological subject with a mask, got 0 in "
-                f"{engine.state.iteration} iterations. Add 'mask' to entries of the datalist."
+                f"{iterations} iterations. Add 'mask' to entries of the datalist, or set calibration to "
+                f"{HEALTHY_ONLY!r}."
             )
-        pool = BrainVoxels.pooled(self._voxels)
+        lesion_voxels = sum(int(part.lesion.sum()) for part in self._voxels)
+        missed = sum(part.outside_lesion for part in self._voxels)
+        if lesion_voxels == 0:
+            raise ValueError(
+                f"threshold calibration needs lesion voxels in the brain, got 0 of {missed}. Check the masks' grid."
+            )
         thresholds, dice = {}, {}
         for name in self.scores:
-            thresholds[name], dice[name] = operating_point(pool.scores[name], pool.lesion, missed=pool.outside_lesion)
+            curve = RankingCurve.pooled([part.sorted_voxels(name) for part in self._voxels])
+            thresholds[name], dice[name] = curve.operating_point(missed=missed)
             logger.info("threshold of %s: %.6g (pooled Dice %.3f)", name, thresholds[name], dice[name])
-        logit = decision_point(*zip(*self._decisions, strict=True))
-        logger.info("decision: pathological above logit %.4g", logit)
-        calibrated_on = {
-            "source": self.source,
-            "subjects": len(self._decisions),
+        return thresholds, {
             "annotated_subjects": len(self._voxels),
-            "lesion_voxels": int(pool.lesion.sum()) + pool.outside_lesion,
+            "lesion_voxels": lesion_voxels + missed,
             "pooled_dice": dice,
         }
-        save_thresholds(self.threshold_file, self.model_file, thresholds, calibrated_on, logit)
-        logger.info("thresholds written to %s", self.threshold_file)
-        self._voxels, self._decisions = [], []
+
+    def _healthy_only_or_none(self) -> dict[str, Any] | None:
+        """Return the thresholds from healthy subjects alone where there are enough of them."""
+        try:
+            return self._healthy.record(self.scores)
+        except ValueError as error:
+            logger.info("no thresholds from healthy subjects alone: %s", error)
+            return None
+
+    def _log_healthy_only(self, record: Mapping[str, Any]) -> None:
+        for name, threshold in record["thresholds"].items():
+            logger.info(
+                "threshold of %s: %.6g (over %g ml in a new healthy subject with a probability of at most %g, from %d)",
+                name,
+                threshold,
+                record["false_positive_ml"],
+                record["false_positive_risk"],
+                record["subjects"],
+            )

@@ -18,7 +18,7 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 
 from bundle import __version__
-from bundle.anomaly import OUTSIDE_BRAIN, load_thresholds, map_key
+from bundle.anomaly import OUTSIDE_BRAIN, calibrated_probability, load_thresholds, map_key
 from bundle.conventions import ATTRIBUTION, INTENSITY, LOGIT, PRED, SUBJECT
 from bundle.handlers.items import check_brain_volume, decollated_items
 from bundle.metrics import volume_ml
@@ -36,12 +36,16 @@ class SaveResultsHandler:
     ``<subject>_overlay.png``. All files are prepared in a hidden folder and moved to their names when every one is
     complete, so a run that dies leaves no part of a subject.
 
+    In the JSON file ``probability`` is the sigmoid of the logit; ``probability_calibrated`` stands beside it where the
+    threshold file has a scaling, see :py:func:`bundle.anomaly.calibrate_probability`.
+
     Args:
         output_dir: folder of the subjects' folders.
         threshold_file: thresholds in use, see :py:func:`bundle.anomaly.load_thresholds`.
         model_file: weights in use.
         draw: function that draws the picture, such as :py:func:`bundle.report.draw_overlay`.
         score: score that the mask was made from.
+        calibration: rule of the threshold that the mask was made with, see :py:func:`bundle.anomaly.load_thresholds`.
 
     Raises:
         ValueError: While running, when a subject comes twice or a map is not on the grid of its file.
@@ -54,12 +58,14 @@ class SaveResultsHandler:
         model_file: str | os.PathLike[str],
         draw: Draw | None = None,
         score: str = ATTRIBUTION,
+        calibration: str | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.threshold_file = threshold_file
         self.model_file = model_file
         self.draw = draw
         self.score = score
+        self.calibration = calibration
         self._record: dict[str, Any] = {}
         self._done: set[str] = set()
 
@@ -70,7 +76,7 @@ class SaveResultsHandler:
 
     def started(self, engine: Engine) -> None:
         """Read the thresholds, so that a file of other weights stops the run before the first subject."""
-        self._record = load_thresholds(self.threshold_file, self.model_file)
+        self._record = load_thresholds(self.threshold_file, self.model_file, self.calibration)
         self._done = set()
 
     def __call__(self, engine: Engine) -> None:
@@ -115,15 +121,18 @@ class SaveResultsHandler:
     def _result(self, item: Mapping[str, Any], mask: NDArray[Any], affine: NDArray[Any], image: str) -> dict[str, Any]:
         logit = float(item[LOGIT])
         decision_logit = self._record["decision"]["logit"]
+        calibrated = calibrated_probability(self._record, logit)
         return {
             "subject": str(item[SUBJECT]),
             "image": image,
             "decision": "pathological" if logit > decision_logit else "healthy",
             "probability": float(torch.sigmoid(torch.tensor(logit, dtype=torch.float64))),
+            **({} if calibrated is None else {"probability_calibrated": calibrated}),
             "logit": logit,
             "decision_logit": decision_logit,
             "score": self.score,
             "threshold": self._record["thresholds"][self.score],
+            "calibration": self._record["calibration"],
             "volume_ml": volume_ml(torch.as_tensor(mask), torch.as_tensor(affine)),
             "model_sha256": self._record["model_sha256"],
             "version": __version__,

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from sklearn.metrics import precision_recall_curve
 
-from bundle.anomaly import AnomalyThresholdd, decision_point, load_thresholds, operating_point, save_thresholds
+from bundle.anomaly import AnomalyThresholdd, decision_point, load_thresholds, save_thresholds
 
 
 @pytest.fixture
@@ -16,44 +15,6 @@ def model_file(tmp_path):
     path = tmp_path / "model.pt"
     path.write_bytes(b"weights")
     return path
-
-
-@pytest.mark.parametrize("decimals", [6, 1], ids=["distinct", "ties"])
-def test_operating_point_is_the_peak_of_scikit_learns_curve(decimals):
-    generator = torch.Generator().manual_seed(5)
-    mask = torch.rand(3000, generator=generator) < 0.05
-    scores = (torch.randn(3000, generator=generator, dtype=torch.float64) + 2 * mask).round(decimals=decimals)
-    precision, recall, thresholds = precision_recall_curve(mask.numpy(), scores.numpy())
-    with np.errstate(invalid="ignore"):
-        expected = np.nan_to_num(2 * precision * recall / (precision + recall))[:-1]
-    threshold, dice = operating_point(scores, mask)
-    assert dice == pytest.approx(expected.max(), abs=1e-12)
-    assert threshold in thresholds[np.isclose(expected, expected.max(), atol=1e-12)]
-
-
-def test_missed_lesion_lowers_dice_only():
-    scores, mask = torch.tensor([3.0, 2.0, 1.0]), torch.tensor([1, 1, 0])
-    assert operating_point(scores, mask) == (2.0, 1.0)
-    assert operating_point(scores, mask, missed=2) == (2.0, pytest.approx(2 * 2 / (2 + 4)))
-
-
-def test_constant_scores_call_everything():
-    assert operating_point(torch.full((4,), 0.5), torch.tensor([1, 0, 0, 1])) == (0.5, pytest.approx(2 * 2 / (4 + 2)))
-
-
-@pytest.mark.parametrize(
-    ("scores", "mask", "match"),
-    [
-        (torch.zeros(3), torch.zeros(3), "got 0"),
-        (torch.zeros(3), torch.zeros(4), "got 3 and 4"),
-        (torch.zeros(0), torch.zeros(0), "got 0 and 0"),
-        (torch.tensor([0.0, float("nan")]), torch.ones(2), "got 1 NaN"),
-    ],
-    ids=["no_lesion", "sizes", "empty", "nan"],
-)
-def test_operating_point_wrong_input(scores, mask, match):
-    with pytest.raises(ValueError, match=match):
-        operating_point(scores, mask)
 
 
 def test_file_round_trip(tmp_path, model_file):
@@ -65,6 +26,73 @@ def test_file_round_trip(tmp_path, model_file):
     assert record["decision"] == {"logit": 0.0} and record["calibrated_on"] == {"subjects": 3}
     assert record["model_sha256"] == hashlib.sha256(b"weights").hexdigest()
     assert [file.name for file in path.parent.iterdir()] == ["threshold.json"]
+
+
+HEALTHY_RECORD = {
+    "false_positive_ml": 5.0,
+    "false_positive_risk": 0.1,
+    "subjects": 19,
+    "rank": 18,
+    "thresholds": {"attribution": 3.0},
+}
+
+
+def test_each_rule_has_its_thresholds(tmp_path, model_file):
+    path = tmp_path / "threshold.json"
+    scaling = {"method": "platt", "slope": 2.0, "intercept": -1.0}
+    save_thresholds(path, model_file, {"attribution": 1.0}, healthy_only=HEALTHY_RECORD, probability=scaling)
+    record = load_thresholds(path, model_file)
+    assert record == load_thresholds(path, model_file, "masks")
+    assert (record["calibration"], record["thresholds"]) == ("masks", {"attribution": 1.0})
+    assert record["healthy_only"] == HEALTHY_RECORD and record["probability"] == scaling
+    healthy = load_thresholds(path, model_file, "healthy")
+    assert healthy == {**record, "calibration": "healthy", "thresholds": {"attribution": 3.0}}
+    item = {"attribution_map": torch.tensor([[2.0]])}
+    for rule, expected in ((None, 1), ("masks", 1), ("healthy", 0)):
+        transform = AnomalyThresholdd("attribution", threshold_file=path, model_file=model_file, calibration=rule)
+        assert transform(item)["attribution_mask"].item() == expected
+
+
+def test_a_file_from_healthy_subjects_alone(tmp_path, model_file):
+    path = tmp_path / "threshold.json"
+    save_thresholds(path, model_file, {"attribution": 3.0}, calibration="healthy", healthy_only=HEALTHY_RECORD)
+    assert (
+        load_thresholds(path)["thresholds"]
+        == {"attribution": 3.0}
+        == load_thresholds(path, None, "healthy")["thresholds"]
+    )
+    with pytest.raises(ValueError, match=r"threshold\.json has no thresholds of the rule 'masks', only of 'healthy'"):
+        load_thresholds(path, model_file, "masks")
+
+
+def test_a_file_from_before_there_were_rules(tmp_path, model_file):
+    path = tmp_path / "threshold.json"
+    old = {
+        "model_sha256": hashlib.sha256(b"weights").hexdigest(),
+        "thresholds": {"attribution": 1.0},
+        "decision": {"logit": 0.5},
+        "calibrated_on": {"subjects": 2},
+    }
+    path.write_text(json.dumps(old))
+    assert load_thresholds(path, model_file) == {**old, "calibration": "masks"} == load_thresholds(path, None, "masks")
+    with pytest.raises(ValueError, match="no thresholds of the rule 'healthy', only of 'masks'"):
+        load_thresholds(path, model_file, "healthy")
+
+
+def test_the_shipped_file_loads():
+    models = Path(__file__).parents[2] / "models"
+    record = load_thresholds(models / "threshold.json", models / "model.pt", "masks")
+    assert {"attribution", "input_weighted", "intensity"} <= set(record["thresholds"])
+
+
+def test_an_unknown_rule(tmp_path, model_file):
+    path = tmp_path / "threshold.json"
+    with pytest.raises(ValueError, match="one of masks, healthy, got 'mask'"):
+        save_thresholds(path, model_file, {"attribution": 1.0}, calibration="mask")
+    assert not path.exists()
+    save_thresholds(path, model_file, {"attribution": 1.0})
+    with pytest.raises(ValueError, match="one of masks, healthy, got 'prc'"):
+        load_thresholds(path, model_file, "prc")
 
 
 def test_nan_threshold_is_not_written(tmp_path, model_file):
@@ -85,6 +113,9 @@ def test_file_of_another_model(tmp_path, model_file):
     assert load_thresholds(path)["thresholds"] == {"attribution": 1.0}
 
 
+COMPLETE = {"model_sha256": "", "thresholds": {"attribution": 1.0}, "decision": {"logit": 0.0}}
+
+
 @pytest.mark.parametrize(
     ("content", "match"),
     [
@@ -92,8 +123,10 @@ def test_file_of_another_model(tmp_path, model_file):
         ("[1]", "no threshold file"),
         ('{"thresholds": {}}', "decision"),
         (json.dumps({"model_sha256": "", "thresholds": {"attribution": "high"}, "decision": {"logit": 0}}), "high"),
+        (json.dumps({**COMPLETE, "healthy_only": {"thresholds": {"attribution": None}}}), "None"),
+        (json.dumps({**COMPLETE, "probability": {"method": "platt", "slope": 1.0}}), "intercept"),
     ],
-    ids=["no_json", "list", "incomplete", "text"],
+    ids=["no_json", "list", "incomplete", "text", "healthy_only", "probability"],
 )
 def test_unreadable_file(tmp_path, content, match):
     path = tmp_path / "threshold.json"

@@ -51,6 +51,31 @@ def handler(tmp_path):
     return handler
 
 
+def test_probability_and_rule_come_from_the_threshold_file(handler, item, tmp_path):
+    handler(engine(item))
+    path = tmp_path / "out" / "one" / "one_result.json"
+    first = json.loads(path.read_text())
+    assert "probability_calibrated" not in first and first["calibration"] == "masks"
+    healthy = {"thresholds": {"attribution": 1.5}}
+    scaling = {"method": "platt", "slope": 2.0, "intercept": -math.log(9.0)}
+    save_thresholds(
+        handler.threshold_file, handler.model_file, {"attribution": 0.5}, healthy_only=healthy, probability=scaling
+    )
+    handler.calibration = "healthy"
+    handler.started(None)
+    handler(engine(item))
+    second = json.loads(path.read_text())
+    assert (second["threshold"], second["calibration"]) == (1.5, "healthy")
+    assert second["probability"] == pytest.approx(0.75)  # of the logit log 3
+    assert second["probability_calibrated"] == pytest.approx(0.5)  # of 2 log 3 - log 9
+    scaling = {"method": None, "reason": "one class"}
+    save_thresholds(handler.threshold_file, handler.model_file, {"attribution": 0.5}, probability=scaling)
+    handler.calibration = None
+    handler.started(None)
+    handler(engine(item))
+    assert "probability_calibrated" not in json.loads(path.read_text())
+
+
 def engine(item):
     return SimpleNamespace(state=SimpleNamespace(batch=[{}], output=[item]))
 
