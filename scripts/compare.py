@@ -34,6 +34,7 @@ from bundle.compare import (
     write_tables,
 )
 from bundle.preflight import check_output_dir
+from bundle.report import write_comparison
 
 logger = logging.getLogger("scripts.compare")
 
@@ -84,6 +85,16 @@ def _run(combinations: list[Combination], workers: int) -> bool:
     return all(outcome.state in (DONE, CACHED) for outcome in outcomes)
 
 
+def _draw(output_dir: Path) -> bool:
+    """Lay the tables out as the paper's and draw its figures; say whether it could be done."""
+    try:
+        write_comparison(output_dir, output_dir)
+    except ValueError as error:  # the CSV files stand, and scripts.compare_tables draws them again
+        logger.error("no comparison tables: %s", error)
+        return False
+    return True
+
+
 def _terminate(number: int, frame: object) -> NoReturn:
     """End on SIGTERM as on Ctrl-C, so that the processes are stopped."""
     raise KeyboardInterrupt
@@ -116,6 +127,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("stopped; the same command goes on from here")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+    if len(missing) < len(combinations):
+        well = _draw(output_dir) and well
     for cell in missing:
         print(f"missing from the tables: {cell.name}")
     print(output_dir)

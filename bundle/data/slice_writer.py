@@ -53,8 +53,8 @@ def write_slices(output_dir: Path, slices: SliceSet, source: SliceSource, plan: 
             yield entry[SUBJECT]
     description = (
         f"slices of {source.path.name} at relative heights from {plan.rel_z[0]:g} to {plan.rel_z[1]:g}, every "
-        f"{plan.every}, background up to {plan.background:g} of the maximum; pathological above a lesion share of {plan.min_share:g} of the voxels; made by "
-        "scripts.make_slices"
+        f"{plan.every}, background up to {plan.background:g} of the maximum; pathological above a lesion share of "
+        f"{plan.min_share:g} of the voxels; made by scripts.make_slices"
     )
     write_json(output_dir / _DATALIST, {"name": "FLAIR slices", "description": description, **slices.sections})
 

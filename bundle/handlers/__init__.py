@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bundle.handlers.adaptive_weight import AdaptiveWeightHandler
 from bundle.handlers.attribution import AttributionHandler
 from bundle.handlers.best_model import BestModelHandler
-from bundle.handlers.calibration import ThresholdCalibrationHandler
+from bundle.handlers.calibration import ThresholdCalibrationHandler, check_calibration
 from bundle.handlers.constraint_ramp import ConstraintRampHandler
 from bundle.handlers.early_stopping import ResumableEarlyStopHandler
 from bundle.handlers.epoch_seed import EpochSeedHandler
@@ -12,6 +13,9 @@ from bundle.handlers.evaluation import EvaluationHandler
 from bundle.handlers.gradient_clipping import GradientClippingHandler
 from bundle.handlers.items import BrainVoxels, check_annotated
 from bundle.handlers.loss_parts import LossPartsHandler
+from bundle.handlers.maps import SaveMapsHandler, SubjectMaps, load_maps
+from bundle.handlers.provenance import save_provenance
+from bundle.handlers.report_slices import SaveReportSlicesHandler
 from bundle.handlers.results import SaveResultsHandler
 from bundle.handlers.running_config import save_running_config
 from bundle.handlers.segmentation import AnomalySegmentationHandler
@@ -19,6 +23,7 @@ from bundle.handlers.state_dicts import misfit, not_finite
 from bundle.handlers.training_state import TrainingStateHandler
 
 __all__ = [
+    "AdaptiveWeightHandler",
     "AnomalySegmentationHandler",
     "AttributionHandler",
     "BestModelHandler",
@@ -29,11 +34,17 @@ __all__ = [
     "GradientClippingHandler",
     "LossPartsHandler",
     "ResumableEarlyStopHandler",
+    "SaveMapsHandler",
+    "SaveReportSlicesHandler",
     "SaveResultsHandler",
+    "SubjectMaps",
     "ThresholdCalibrationHandler",
     "TrainingStateHandler",
     "check_annotated",
+    "check_calibration",
+    "load_maps",
     "misfit",
     "not_finite",
+    "save_provenance",
     "save_running_config",
 ]

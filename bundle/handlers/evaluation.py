@@ -9,6 +9,7 @@ import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,20 @@ from bundle.conventions import (
     PATIENT,
     SUBJECT,
 )
+from bundle.handlers.evaluation_curves import AttributionHistogram, dice_over_threshold, ranking_points
 from bundle.handlers.items import BrainVoxels, check_brain_volume, decollated_items, is_annotated
-from bundle.metrics import FPR_MAX, classification_rates, dice, mean, standard_deviation, volume_ml
+from bundle.metrics import (
+    FPR_MAX,
+    LesionDetection,
+    RankingCurve,
+    classification_rates,
+    detection_by_volume,
+    dice,
+    mean,
+    standard_deviation,
+    volume_agreement,
+    volume_ml,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,21 +49,27 @@ PROTOCOL = (
     "All values on each volume's own grid. auprc, auroc and auroc10 pool the voxels of all annotated patients of a "
     "condition over the whole image, voxels outside the brain ranked last; the _brain columns pool brain voxels only. "
     "auroc10 is the area under the ROC curve up to a false-positive rate of 0.1, divided by 0.1. dice is the mean over "
-    "subjects (sd: sample standard deviation) at the one threshold of highest pooled Dice on the calibration data. "
+    "subjects (sd: sample standard deviation) at the one threshold that the calibration chose: of highest pooled Dice, "
+    "or bounding the false positives of healthy subjects. "
     "intensity is the z-scored FLAIR under the same protocol. Healthy subjects: false_positive_ml is the mean volume "
-    "called anomalous, negative_fraction the mean fraction of brain voxels with a negative attribution."
+    "called anomalous, negative_fraction the mean fraction of brain voxels with a negative attribution. "
+    "A lesion (26 neighbours) is detected when at least 10 % of its voxels are called; a false component touches no "
+    "lesion voxel."
 )
 
 
 class EvaluationHandler:
-    """Evaluate a run over labelled subjects and write ``subjects.csv``, ``summary.csv`` and ``evaluation.json``.
+    """Evaluate a run over labelled subjects and write the tables that a report is drawn from.
+
+    The files are ``subjects.csv``, ``summary.csv``, ``evaluation.json`` and ``curves.json``: points of the curves, and
+    histograms of the first score.
 
     Items must hold the anomaly map and the mask of every score (:py:func:`bundle.anomaly.map_key`,
     :py:func:`bundle.anomaly.mask_key`), label, condition, subject, logit and, where annotated, the lesion mask, all on
     the grid of the input image; slices also name their patient. The files appear together when the run has completed.
 
     Args:
-        output_dir: folder of the three files.
+        output_dir: folder of the four files.
         threshold_file: thresholds in use; the decision threshold is read from it.
         model_file: weights in use, checked against the threshold file.
         scores: names of the scores to compare; the first one is the method.
@@ -76,6 +95,8 @@ class EvaluationHandler:
         self._thresholds: dict[str, Any] = {}
         self._rows: list[dict[str, Any]] = []
         self._voxels: dict[str, list[BrainVoxels]] = {}
+        self._lesions: dict[tuple[str, str], list[LesionDetection]] = {}
+        self._histogram = AttributionHistogram()
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
@@ -85,7 +106,8 @@ class EvaluationHandler:
 
     def started(self, engine: Engine) -> None:
         """Forget an earlier run and read the thresholds."""
-        self._rows, self._voxels = [], {}
+        self._rows, self._voxels, self._lesions = [], {}, {}
+        self._histogram = AttributionHistogram()
         self._thresholds = load_thresholds(self.threshold_file, self.model_file)
 
     def __call__(self, engine: Engine) -> None:
@@ -93,9 +115,18 @@ class EvaluationHandler:
         for item in decollated_items(engine):
             voxels = BrainVoxels.from_item(item, self.scores)
             self._rows.append(self._row(item, voxels))
+            self._histogram.add(voxels, self.scores[0], label=int(item[LABEL]), annotated=is_annotated(item))
             if is_annotated(item):
                 self._voxels.setdefault(str(item[CONDITION]), []).append(voxels)
+                self._find_lesions(item)
             self._log(self._rows[-1])
+
+    def _find_lesions(self, item: Mapping[str, Any]) -> None:
+        for name in self.scores:
+            prediction = torch.as_tensor(item[mask_key(name)])
+            affine = torch.as_tensor(item[mask_key(self.scores[0])].affine)
+            found = LesionDetection.from_masks(prediction, torch.as_tensor(item[MASK]), affine)
+            self._lesions.setdefault((str(item[CONDITION]), name), []).append(found)
 
     def completed(self, engine: Engine) -> None:
         """Summarise and write the files."""
@@ -104,18 +135,25 @@ class EvaluationHandler:
                 "evaluation needs at least one pathological subject with a mask, got 0 among "
                 f"{len(self._rows)} subjects. Add 'mask' to entries of the datalist."
             )
+        summary, curves = self._condition_rows()
+        known = ("model_sha256", "thresholds", "decision")
         record = {
             "source": self.source,
             "protocol": PROTOCOL,
             "model_sha256": self._thresholds["model_sha256"],
             "thresholds": self._thresholds["thresholds"],
             "decision": self._thresholds["decision"],
+            "threshold_file": {key: value for key, value in self._thresholds.items() if key not in known},
             "classification": classification_rates(self._rows),
-            "summary": self._condition_rows() + self._healthy_rows(),
+            "summary": summary + self._healthy_rows(),
+            "lesions": self._lesion_rows(),
+            "volumes": self._volume_rows(),
             "subjects": self._rows,
         }
         write_text_atomically(self.output_dir / "subjects.csv", _csv_text(record["subjects"]))
         write_text_atomically(self.output_dir / "summary.csv", _csv_text(record["summary"]))
+        drawn = json.dumps(_strict({"curves": curves, "histogram": self._histogram.as_dict()}))
+        write_text_atomically(self.output_dir / "curves.json", drawn + "\n")
         write_text_atomically(self.output_dir / "evaluation.json", json.dumps(_strict(record), indent=4) + "\n")
         logger.info("evaluation of %d subjects written to %s", len(self._rows), self.output_dir)
         self._voxels = {}
@@ -155,14 +193,28 @@ class EvaluationHandler:
                 row[f"{name}_auroc10"] = whole.roc_area(FPR_MAX)
         return row
 
-    def _condition_rows(self) -> list[dict[str, Any]]:
-        rows = []
+    def _condition_rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the summary of every condition and score, and the curves behind it."""
+        rows, curves = [], []
         for condition, parts in sorted(self._voxels.items()):
-            pool = BrainVoxels.pooled(parts)
+            outside_lesion = sum(part.outside_lesion for part in parts)
+            outside_healthy = sum(part.outside_healthy for part in parts)
             subjects = [row for row in self._rows if row["condition"] == condition and row["lesion_ml"] is not None]
             for name in self.scores:
-                brain = pool.curve(name)
-                whole = brain.with_lowest(pool.outside_lesion, pool.outside_healthy)
+                voxels = [part.sorted_voxels(name) for part in parts]
+                brain = RankingCurve.pooled(voxels)
+                whole = brain.with_lowest(outside_lesion, outside_healthy)
+                threshold = self._thresholds["thresholds"][name]
+                curves.append(
+                    {
+                        "condition": condition,
+                        "score": name,
+                        **ranking_points(brain, whole),
+                        "dice": dice_over_threshold(
+                            voxels, [part.outside_lesion for part in parts], brain.thresholds, threshold
+                        ),
+                    }
+                )
                 rows.append(
                     {
                         "condition": condition,
@@ -176,9 +228,25 @@ class EvaluationHandler:
                         "auroc10_brain": brain.roc_area(FPR_MAX),
                         "dice": mean(row[f"{name}_dice"] for row in subjects),
                         "dice_sd": standard_deviation(row[f"{name}_dice"] for row in subjects),
-                        "threshold": self._thresholds["thresholds"][name],
+                        "threshold": threshold,
                     }
                 )
+        return rows, curves
+
+    def _lesion_rows(self) -> list[dict[str, Any]]:
+        return [
+            {"condition": condition, "score": name, **asdict(part), "sensitivity": part.sensitivity}
+            for (condition, name), images in sorted(self._lesions.items())
+            for part in detection_by_volume(images)
+        ]
+
+    def _volume_rows(self) -> list[dict[str, Any]]:
+        rows = []
+        for condition, name in sorted(self._lesions):
+            subjects = [row for row in self._rows if row["condition"] == condition and row["lesion_ml"] is not None]
+            predicted = [row[f"{name}_volume_ml"] for row in subjects]
+            agreement = volume_agreement(predicted, [row["lesion_ml"] for row in subjects])
+            rows.append({"condition": condition, "score": name, **asdict(agreement)})
         return rows
 
     def _healthy_rows(self) -> list[dict[str, Any]]:
@@ -207,12 +275,12 @@ def _csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _strict(value: Any) -> Any:
-    """Replace NaN, which JSON does not know, by null."""
+    """Replace NaN and infinity, which JSON does not know, by null."""
     if isinstance(value, Mapping):
         return {key: _strict(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_strict(entry) for entry in value]
-    return None if _is_nan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _is_nan(value: Any) -> bool:

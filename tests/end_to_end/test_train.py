@@ -43,7 +43,7 @@ def assert_same_training(first, second):
     """Compare the best weights and all that the last epoch left behind, to the bit."""
     one, other = load(first / "training_state.pt")["states"], load(second / "training_state.pt")["states"]
     assert one["trainer"]["iteration"] == other["trainer"]["iteration"] == 3 * EPOCHS
-    for name in ("lr_scheduler", "best_model", "early_stopping"):
+    for name in ("lr_scheduler", "constraint_weight", "best_model", "early_stopping"):
         assert one[name] == other[name], name
     for name in ("network", "optimizer"):
         torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)

@@ -61,6 +61,62 @@ def test_decisions_volumes_and_healthy_subjects(run, items):
     assert [row["condition"] for row in record["summary"]] == ["ms", "ms", "healthy", "healthy"]
 
 
+def test_lesions_are_counted_by_volume(run, items):
+    record = run(items)
+    assert "26 neighbours" in record["protocol"] and "10 %" in record["protocol"]
+    rows = [row for row in record["lesions"] if (row["condition"], row["score"]) == ("ms", "attribution")]
+    assert [(row["lower_ml"], row["upper_ml"]) for row in rows] == [(0, 0.1), (0.1, 1), (1, 10), (10, None), (0, None)]
+    # On two voxels a side all touch: a has one lesion of 1.5 ml of which two thirds are called, b one of 1 ml, half.
+    assert [(row["lesions"], row["detected"], row["sensitivity"]) for row in rows] == [
+        (0, 0, None),
+        (0, 0, None),
+        (2, 2, 1.0),
+        (0, 0, None),
+        (2, 2, 1.0),
+    ]
+    assert [row["false_positives_per_image"] for row in rows] == [0.0] * 5
+    assert {(row["condition"], row["score"]) for row in record["lesions"]} == {
+        ("ms", "attribution"),
+        ("ms", "intensity"),
+    }
+
+
+def test_false_components_are_counted(run, items):
+    items[0]["mask"][:] = 0
+    items[0]["mask"][0, 1, 1, 1] = 1  # outside the brain, and no voxel of what is called
+    rows = [row for row in run(items[:1])["lesions"] if row["score"] == "attribution"]
+    assert [row["false_positives_per_image"] for row in rows] == [0, 0, 1, 0, 1]  # one component of 1.5 ml
+    assert [(row["lesions"], row["detected"]) for row in rows] == [(0, 0), (1, 0), (0, 0), (0, 0), (1, 0)]
+
+
+def test_volumes_are_compared(run, items):
+    record = run(items)
+    row = next(row for row in record["volumes"] if row["score"] == "attribution")
+    called, true = [1.5, 0.5], [1.5, 1.0]
+    differences = [a - b for a, b in zip(called, true, strict=True)]
+    assert row["condition"] == "ms" and row["subjects"] == 2
+    assert row["absolute_difference_ml"] == pytest.approx(0.25) and row["bias_ml"] == pytest.approx(-0.25)
+    limits = [-0.25 + sign * 1.96 * statistics.stdev(differences) for sign in (-1, 1)]
+    assert [row["lower_limit_ml"], row["upper_limit_ml"]] == pytest.approx(limits)
+    assert row["correlation"] == pytest.approx(1.0)
+    (single, _) = run(items[:1])["volumes"]
+    assert (single["lower_limit_ml"], single["correlation"]) == (None, None)
+
+
+def test_curves_and_what_else_the_threshold_file_holds(run, items, tmp_path):
+    record = run(items)
+    assert record["threshold_file"]["calibrated_on"] == {}
+    content = json.loads((tmp_path / "out" / "curves.json").read_text())
+    assert [(row["condition"], row["score"]) for row in content["curves"]] == [
+        ("ms", "attribution"),
+        ("ms", "intensity"),
+    ]
+    row = content["curves"][0]
+    place = row["dice"]["threshold"].index(0.5)
+    assert row["dice"]["mean"][place] == record["summary"][0]["dice"]
+    assert [sum(content["histogram"][group]) for group in ("healthy", "patient_outside", "lesion")] == [7, 10, 4]
+
+
 def test_slices_name_their_patient(run, items):
     record = run([{**item, "patient": f"person {item['subject']}"} for item in items])
     assert [row["patient"] for row in record["subjects"]] == ["person a", "person b", "person c", "person d"]
@@ -76,6 +132,7 @@ def test_patients_only(run, items, tmp_path):
     assert [row["subject"] for row in rows] == ["a", "b"]
     assert float(rows[0]["attribution_dice"]) == pytest.approx(2 / 3)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "curves.json",
         "evaluation.json",
         "subjects.csv",
         "summary.csv",
