@@ -10,6 +10,7 @@ from ignite.engine import Engine, Events
 from bundle.losses import AttributionConstraintLoss
 
 _CHANCE = math.log(2)  # classification loss of a classifier that knows nothing
+_START = 0.9 * _CHANCE  # the constraint begins where this is reached
 _WORST = 1.0  # a batch with one wrong and certain decision counts for no more
 
 
@@ -17,10 +18,11 @@ class AdaptiveWeightHandler:
     """Scale the weight of the attribution constraint by the part of the classification loss that is learned.
 
     A constraint on healthy images is easily satisfied by a network that sees no lesion, and a fixed weight that is too
-    strong for a data set keeps it there. The weight is ``alpha * max(0, 1 - L_C / log 2)``, L_C being a running mean of
-    the classification loss: zero while the decision is a guess, the full ``alpha`` when it is certain, and falling
-    again where the constraint costs the decision. The running mean is part of `state_dict`, so a resumed run goes on
-    with it.
+    strong for a data set keeps it there. The weight is ``alpha * max(0, 1 - L_C / (0.9 log 2))``, L_C being a running
+    mean of the classification loss: zero until a tenth of the loss of a guess is learned, the full ``alpha`` when the
+    decision is certain, and falling again where the constraint costs the decision. Without that tenth, a constraint in
+    units of the map's own size is strong while the map is small, and ends the learning all the same. The running mean
+    is part of `state_dict`, so a resumed run goes on with it.
 
     Args:
         loss: the loss the trainer calls; its ``alpha`` at construction is the full weight.
@@ -62,5 +64,5 @@ class AdaptiveWeightHandler:
         self._set_weight()
 
     def _set_weight(self) -> None:
-        learned = max(0.0, 1 - self._classification_loss / _CHANCE)
+        learned = max(0.0, 1 - self._classification_loss / _START)
         self.loss.alpha = self.alpha * learned if self.adaptive else self.alpha

@@ -29,14 +29,15 @@ def weights(losses, state=None, **options):
 
 
 def test_weight_is_the_learned_share_of_the_loss():
-    """Without memory: nothing at chance or worse, half at half of log 2, all at a loss of 0."""
-    seen, _ = weights([math.log(2) / 2, 0.0, 5.0, math.log(2), 0.0], memory=0.0)
+    """Without memory: nothing from nine tenths of log 2 upwards, half at half of that, all at a loss of 0."""
+    start = 0.9 * math.log(2)
+    seen, _ = weights([start / 2, 0.0, 5.0, start, 0.0], memory=0.0)
     assert seen == pytest.approx([0.0, 4.0, 8.0, 0.0, 0.0], abs=1e-6)
 
 
 def test_running_mean_in_closed_form():
     seen, _ = weights([0.0] * 5, memory=0.9)
-    assert seen == pytest.approx([8 * (1 - 0.9**step) for step in range(5)])
+    assert seen == pytest.approx([0.0] + [8 * (1 - 0.9 ** (step - 1)) for step in range(1, 5)])
 
 
 def test_one_bad_batch_counts_for_no_more_than_a_loss_of_1_and_nan_not_at_all():
