@@ -54,7 +54,8 @@ def test_named_files_exist(path):
     """Configs and scripts that a document names in its text or its commands."""
     text = path.read_text()
     files = set(re.findall(r"\bconfigs/[\w/]+\.(?:yaml|json|conf)", text)) - {"configs/methods/my_method.yaml"}
-    files |= {f"scripts/{name}.py" for name in re.findall(r"python -m scripts\.(\w+)", text)}
+    modules = re.findall(r"python -m (scripts(?:\.\w+)+)", text)
+    files |= {f"{name.replace('.', '/')}.py" for name in modules}
     assert sorted(name for name in files if not (ROOT / name).exists()) == []
 
 
