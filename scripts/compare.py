@@ -89,7 +89,7 @@ def _draw(output_dir: Path) -> bool:
     """Lay the tables out as the paper's and draw its figures; say whether it could be done."""
     try:
         write_comparison(output_dir, output_dir)
-    except ValueError as error:  # the CSV files stand, and scripts.compare_tables draws them again
+    except (ValueError, OSError) as error:  # the CSV files stand, and scripts.compare_tables draws them again
         logger.error("no comparison tables: %s", error)
         return False
     return True

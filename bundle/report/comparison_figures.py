@@ -141,6 +141,7 @@ def histogram_figure(results: Sequence[Row], histograms: Sequence[Row]) -> Figur
                 axis.stairs(density, edges, color=COLOURS[number], linestyle=STYLES[number], linewidth=1.4, label=label)
         axis.axvline(0.0, color="#888888", linewidth=0.8)
         axis.set_xlabel("attribution")
+        axis.locator_params(axis="x", nbins=4)  # long numbers
         axis.set_ylabel("density")
     add_legend(figure)
     return figure

@@ -49,6 +49,7 @@ def content(slices):
         "seeds": [0],
         "overrides": WIDTHS,
         "train_overrides": {"max_epochs": 1, "batch_size": 6, "num_workers": 0},
+        "evaluate_overrides": {"report": False},
     }
 
 

@@ -38,13 +38,14 @@ def test_all_tables(content, write_plan, in_process, tmp_path, capsys):
         estimators=["g", "eg"],
         scores=["eg"],
         agreement=[["EG.EG", "G.EG"], ["EG.EG", "NO.EG"], ["G.G", "G.G"]],
-        evaluate_overrides={"attributions::eg::n_draws": 4},
+        evaluate_overrides={"attributions::eg::n_draws": 4, "report": False},
     )
     plan, out, work = write_plan(content), tmp_path / "out", tmp_path / "work"
     compare([str(plan), "--output_dir", str(out), "--work_dir", str(work)])
     assert len(in_process) == 10 and len(markers(work)) == 10
     trained = {("sup", "g"), ("sup", "eg"), ("unsup", "g"), ("unsup", "eg"), ("no_cons", "")}
 
+    assert "Table IV" in (out / "comparison.md").read_text()
     results = read(out / "results.csv")
     assert {(row["method"], row["estimator"]) for row in results} == trained
     dice = [row for row in results if (row["condition"], row["metric"]) == ("pathological", "dice")]

@@ -52,6 +52,7 @@ def test_failure_is_told_and_sets_the_status(combinations, arguments, capsys, ca
     messages = [record.getMessage() for record in caplog.records]
     assert any(text.startswith("failed: train broken (g)") and "weights are missing" in text for text in messages)
     assert any(text.startswith("evaluate fine (g), c, seed 0: done in") for text in messages)
+    assert any(text.startswith("no comparison tables") and "results.csv" in text for text in messages)
 
 
 @pytest.mark.parametrize(
