@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bundle.anomaly import OUTSIDE_BRAIN, map_key
 from bundle.conventions import ATTRIBUTION, CONDITION, INTENSITY, LABEL, PATIENT, SUBJECT
 from bundle.handlers.items import BrainVoxels, decollated_items, is_annotated
+from bundle.handlers.saving import save_arrays_atomically
 
 _ANNOTATED, _BRAIN, _LESION, _OUTSIDE_LESION = "annotated", "brain", "lesion", "outside_lesion"
 
@@ -98,15 +99,7 @@ class SaveMapsHandler:
             _OUTSIDE_LESION: np.array(voxels.outside_lesion),
             **{map_key(name): values.numpy() for name, values in voxels.scores.items()},
         }
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        target = self.output_dir / f"{subject}.npz"
-        part = target.with_name(f".{target.name}.part")
-        try:
-            with part.open("wb") as file:
-                np.savez_compressed(file, **content)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        save_arrays_atomically(content, self.output_dir / f"{subject}.npz")
         self._done.add(subject)
 
 

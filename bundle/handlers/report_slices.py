@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bundle.anomaly import OUTSIDE_BRAIN, map_key, mask_key
 from bundle.conventions import ATTRIBUTION, INTENSITY, LOGIT, MASK, SUBJECT
 from bundle.handlers.items import decollated_items, is_annotated
+from bundle.handlers.saving import save_arrays_atomically
 
 _AXES = {2: "axial", 1: "coronal", 0: "sagittal"}
 _MARGIN = 2  # voxels around the brain
@@ -102,16 +103,7 @@ class SaveReportSlicesHandler:
         """Write the subjects of one iteration."""
         for item in decollated_items(engine):
             self._number += 1
-            content = _content(item, self.scores)
-            self.output_dir.mkdir(parents=True, exist_ok=True)
-            target = slices_file(self.output_dir, self._number)
-            part = target.with_name(f".{target.name}.part")
-            try:
-                with part.open("wb") as file:
-                    np.savez_compressed(file, **content)
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
+            save_arrays_atomically(_content(item, self.scores), slices_file(self.output_dir, self._number))
 
 
 def slices_file(folder: Path, number: int) -> Path:

@@ -6,7 +6,6 @@ import shutil
 import sys
 
 import fire
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -15,24 +14,14 @@ from monai.utils import set_determinism
 
 from bundle.compare import DONE, CellRunner, Outcome
 from bundle.compare.plan import ROOT
-from scripts.make_slices import main as make_slices
+from tests.slices_toy import make_toy_slices
 
 WIDTHS = {"network_def::classifier::channels": [4, 8, 8], "device": "cpu"}
 
 
 @pytest.fixture(scope="session")
 def slices(tmp_path_factory):
-    """Ten patients with three slices of 40 x 36 each, an ellipse with noise; the second one has a bright square."""
-    folder = tmp_path_factory.mktemp("slices")
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[-1:1:40j, -1:1:36j]
-    mask = np.zeros((30, 40, 36), np.uint8)
-    mask[1::3, 12:18, 20:27] = 1
-    image = ((x**2 + y**2 < 0.8) * (100 + 10 * rng.standard_normal(mask.shape) + 60 * mask)).astype(np.uint8)
-    patient, rel_z = np.repeat(list("abcdefghij"), 3), np.tile([0.4, 0.5, 0.6], 10)
-    np.savez(folder / "a.npz", image=image, mask=mask, patient=patient, rel_z=rel_z)
-    make_slices([str(folder / "a.npz"), "--output_dir", str(folder / "made"), "--fractions", "0.6", "0.2", "0.2"])
-    return folder / "made"
+    return make_toy_slices(tmp_path_factory.mktemp("slices"))
 
 
 @pytest.fixture(scope="session")

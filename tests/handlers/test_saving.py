@@ -3,10 +3,11 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from bundle.handlers.saving import load_safely, save_atomically
+from bundle.handlers.saving import load_safely, save_arrays_atomically, save_atomically
 
 
 def test_what_was_saved_is_loaded(tmp_path):
@@ -27,6 +28,21 @@ def test_failure_leaves_the_old_file(tmp_path):
     with pytest.raises((AttributeError, pickle.PicklingError)):
         save_atomically(lambda: None, tmp_path / "state.pt")
     assert load_safely(tmp_path / "state.pt") == 1 and len(list(tmp_path.iterdir())) == 1
+
+
+def test_arrays_are_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "maps.npz"
+    save_arrays_atomically({"a": np.arange(3)}, path)
+
+    class Broken:
+        def __array__(self, *args, **kwargs):
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        save_arrays_atomically({"a": Broken()}, path)
+    with np.load(path) as file:
+        assert file["a"].tolist() == [0, 1, 2]
+    assert [found.name for found in path.parent.iterdir()] == ["maps.npz"]
 
 
 @pytest.mark.parametrize("content", [b"", b"broken", b"PK\x03\x04 cut", pickle.dumps(Path)])
