@@ -66,7 +66,7 @@ def check_annotated(sections: Mapping[str, Sequence[Mapping[str, Any]] | None]) 
 
 @dataclass(frozen=True)
 class BrainVoxels:
-    """Scores and lesion mask of the brain voxels of one subject, or of several pooled, on the CPU.
+    """Scores and lesion mask of the brain voxels of one subject, on the CPU.
 
     Attributes:
         scores: score name -> scores of the brain voxels, ``(N,)`` float32.
@@ -107,16 +107,6 @@ class BrainVoxels:
             _plain(lesion[brain]),
             outside_lesion,
             int((~brain).sum()) - outside_lesion,
-        )
-
-    @classmethod
-    def pooled(cls, parts: Sequence[BrainVoxels]) -> BrainVoxels:
-        """Join the voxels of several subjects."""
-        return cls(
-            {name: torch.cat([part.scores[name] for part in parts]) for name in parts[0].scores},
-            torch.cat([part.lesion for part in parts]),
-            sum(part.outside_lesion for part in parts),
-            sum(part.outside_healthy for part in parts),
         )
 
     def sorted_voxels(self, name: str) -> SortedVoxels:

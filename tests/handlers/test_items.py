@@ -16,15 +16,17 @@ def test_brain_voxels_of_an_item(items):
     assert voxels.lesion.tolist() == [True, True] + [False] * 5
     assert (voxels.outside_lesion, voxels.outside_healthy) == (1, 0)
     assert type(voxels.lesion) is type(voxels.scores["intensity"]) is torch.Tensor
-    pool = BrainVoxels.pooled([voxels, BrainVoxels.from_item(items[3], ["attribution", "intensity"])])
-    assert len(pool.lesion) == 14 and (pool.outside_lesion, pool.outside_healthy) == (1, 1)
+    other = BrainVoxels.from_item(items[3], ["attribution", "intensity"])
+    assert len(voxels.lesion) + len(other.lesion) == 14
+    assert voxels.outside_lesion + other.outside_lesion == voxels.outside_healthy + other.outside_healthy == 1
 
 
 def test_pooled_subjects_rank_like_joined_voxels(items):
     parts = [BrainVoxels.from_item(item, ["attribution", "intensity"]) for item in items[:2]]
     for name in ("attribution", "intensity"):
         apart = RankingCurve.pooled([part.sorted_voxels(name) for part in parts])
-        joined = BrainVoxels.pooled(parts).curve(name)
+        lesion = torch.cat([part.lesion for part in parts])
+        joined = RankingCurve.from_scores(torch.cat([part.scores[name] for part in parts]), lesion)
         assert ranking_values(apart) == ranking_values(joined)
         assert (apart.positives, apart.negatives) == (joined.positives, joined.negatives) == (4, 10)
 
