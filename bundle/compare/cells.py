@@ -117,7 +117,7 @@ def make_combinations(
         if not cohort.datalist.is_file():
             raise FileNotFoundError(
                 f"cohort {cohort.name!r}: no such datalist: {cohort.datalist}; make it with make_cohort, make_slices "
-                "or make_datalist, or leave the cohort out"
+                "or scripts.cohort, or leave the cohort out"
             )
     made = []
     for cohort in plan.cohorts:

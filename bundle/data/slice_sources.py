@@ -182,7 +182,7 @@ def open_slices(path: Path, conditions: Sequence[str] = ()) -> SliceSource:
     if path.suffix == ".json":
         return VolumeSlices(path, conditions)
     if path.suffix != ".npz":
-        raise ValueError(f"{path}: slices come from an .npz archive or a .json datalist; write one with make_datalist")
+        raise ValueError(f"{path}: slices come from an .npz archive or a .json datalist; write one with scripts.cohort")
     if conditions:
         raise ValueError(
             f"{path}: an archive of slices has no conditions, got {', '.join(conditions)}; leave --condition out"

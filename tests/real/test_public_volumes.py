@@ -15,7 +15,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from bundle.anomaly import save_thresholds
-from scripts.make_datalist import main as make_datalist
+from scripts.cohort import main as cohort
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not (DATA / "ms").is_dir(), reason="the folder .
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("real")
-    make_datalist([str(DATA / "tumour"), str(DATA / "ms"), "--output", str(path / "all.json")])
+    cohort(["build", "folders", str(DATA), "--section", "test", "--output", str(path / "all.json")])
     entries = json.loads((path / "all.json").read_text())["test"]
     assert len(entries) == 15 and all("mask" in entry for entry in entries)
     entries = [entry for entry in entries if entry["subject"] in SUBJECTS]

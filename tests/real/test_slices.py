@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bundle.data.records import load_sections
-from scripts.make_datalist import main as make_datalist
+from scripts.cohort import main as cohort
 from scripts.make_slices import main as make_slices
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -37,7 +37,7 @@ def test_archive(tmp_path, capsys):
 
 
 def test_tumour_volumes(tmp_path):
-    make_datalist([str(DATA / "tumour"), "--output", str(tmp_path / "all.json")])
+    cohort(["build", "folders", str(DATA / "tumour"), "--section", "test", "--output", str(tmp_path / "all.json")])
     arguments = [str(tmp_path / "all.json"), "--output_dir", str(tmp_path / "out"), "--every", "8"]
     make_slices([*arguments, "--size", "192", "224", "--fractions", "0.5", "0.2", "0.3"])
     entries = [entry for part in load_sections(tmp_path / "out" / "datalist.json").values() for entry in part]
