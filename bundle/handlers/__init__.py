@@ -19,6 +19,7 @@ from bundle.handlers.report_slices import SaveReportSlicesHandler
 from bundle.handlers.results import SaveResultsHandler
 from bundle.handlers.running_config import save_running_config
 from bundle.handlers.segmentation import AnomalySegmentationHandler
+from bundle.handlers.shortcut_audit import ShortcutAuditHandler, audited_entries, check_audited
 from bundle.handlers.state_dicts import misfit, not_finite
 from bundle.handlers.training_state import TrainingStateHandler
 
@@ -37,10 +38,13 @@ __all__ = [
     "SaveMapsHandler",
     "SaveReportSlicesHandler",
     "SaveResultsHandler",
+    "ShortcutAuditHandler",
     "SubjectMaps",
     "ThresholdCalibrationHandler",
     "TrainingStateHandler",
+    "audited_entries",
     "check_annotated",
+    "check_audited",
     "check_calibration",
     "load_maps",
     "misfit",

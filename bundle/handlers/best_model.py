@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
+from bundle.handlers.processes import is_first_process
 from bundle.handlers.saving import save_atomically
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,8 @@ class BestModelHandler:
     """Save a network's weights whenever the validation metric is at least as good as ever before.
 
     Of equally good epochs the latest is kept. Unlike MONAI's CheckpointSaver it never removes the old file before the
-    new one is complete, and its memory of the best value is part of `TrainingStateHandler`'s state.
+    new one is complete, and its memory of the best value is part of `TrainingStateHandler`'s state. All processes
+    compare, the first one saves.
 
     Args:
         network: network to save, as a plain state dict.
@@ -42,8 +44,9 @@ class BestModelHandler:
         value = float(engine.state.metrics[name])
         if value >= self.best:
             self.best = value
-            save_atomically(self.network.state_dict(), self.path)
-            logger.info("best %s so far, %.4f: saved %s", name, value, self.path)
+            if is_first_process():
+                save_atomically(self.network.state_dict(), self.path)
+                logger.info("best %s so far, %.4f: saved %s", name, value, self.path)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
@@ -14,6 +16,7 @@ from bundle.anomaly import (
     HEALTHY_ONLY,
     MASKS,
     HealthySubjects,
+    HighestScores,
     calibrate_probability,
     check_calibration_rule,
     check_false_positive_bound,
@@ -24,6 +27,7 @@ from bundle.anomaly import (
 )
 from bundle.conventions import ATTRIBUTION, HEALTHY, INTENSITY, LABEL, LOGIT, PATIENT, SUBJECT
 from bundle.handlers.items import BrainVoxels, check_annotated, decollated_items, is_annotated
+from bundle.handlers.processes import gather_by_turns, is_first_process
 from bundle.metrics import RankingCurve, volume_ml
 
 logger = logging.getLogger(__name__)
@@ -42,9 +46,11 @@ def person(item: Mapping[str, Any]) -> str:
 
 def add_healthy_item(subjects: HealthySubjects, item: Mapping[str, Any], scores: Sequence[str]) -> None:
     """Add the anomaly maps of a healthy item to those of other subjects."""
-    voxels = BrainVoxels.from_item(item, scores)
-    affine = torch.as_tensor(item[map_key(scores[0])].affine)
-    subjects.add(person(item), voxels.scores, volume_ml(torch.ones(1), affine))
+    subjects.add(person(item), BrainVoxels.from_item(item, scores).scores, _voxel_ml(item, scores[0]))
+
+
+def _voxel_ml(item: Mapping[str, Any], score: str) -> float:
+    return volume_ml(torch.ones(1), torch.as_tensor(item[map_key(score)].affine))
 
 
 def check_calibration(
@@ -79,6 +85,27 @@ def check_calibration(
     return entries
 
 
+@dataclass(frozen=True)
+class _Image:
+    """What is kept of an image until the run has completed.
+
+    Attributes:
+        person: who it shows.
+        logit: its image logit.
+        label: healthy or pathological.
+        voxels: brain voxels, of an annotated patient whose mask is used.
+        highest: score -> as many of its highest values as decide on the threshold, of a healthy image.
+        voxel_ml: volume of a voxel.
+    """
+
+    person: str
+    logit: float
+    label: int
+    voxels: BrainVoxels | None
+    highest: dict[str, torch.Tensor]
+    voxel_ml: float
+
+
 class ThresholdCalibrationHandler:
     """Choose one threshold per score, the decision logit and the scaling of the image probability on a validation run.
 
@@ -89,7 +116,8 @@ class ThresholdCalibrationHandler:
 
     The decision logit is the one of highest balanced accuracy over all images, see
     :py:func:`bundle.anomaly.decision_point`; the probability is scaled by
-    :py:func:`bundle.anomaly.calibrate_probability`. The file is written once, when the run has completed.
+    :py:func:`bundle.anomaly.calibrate_probability`. The file is written once, when the run has completed. Several
+    processes share the images by turns; the first one gathers what all have kept and writes the file of one process.
 
     Args:
         threshold_file: the JSON file to write, see :py:func:`bundle.anomaly.save_thresholds`.
@@ -120,10 +148,9 @@ class ThresholdCalibrationHandler:
         self.scores = tuple(scores)
         self.source = source
         self.calibration = calibration
+        check_false_positive_bound(false_positive_ml, false_positive_risk)
         self.bound = (false_positive_ml, false_positive_risk)
-        self._voxels: list[BrainVoxels] = []
-        self._healthy = HealthySubjects(*self.bound)
-        self._decisions: list[tuple[float, int]] = []
+        self._images: list[_Image] = []
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
@@ -133,30 +160,45 @@ class ThresholdCalibrationHandler:
 
     def started(self, engine: Engine) -> None:
         """Forget an earlier run."""
-        self._voxels, self._decisions = [], []
-        self._healthy = HealthySubjects(*self.bound)
+        self._images = []
 
     def __call__(self, engine: Engine) -> None:
         """Collect what one iteration tells: decisions, healthy images, and the voxels of the annotated patients."""
-        for item in decollated_items(engine):
-            self._decisions.append((float(item[LOGIT]), int(item[LABEL])))
-            if int(item[LABEL]) == HEALTHY:
-                add_healthy_item(self._healthy, item, self.scores)
-            elif self.calibration == MASKS and is_annotated(item):
-                self._voxels.append(BrainVoxels.from_item(item, self.scores))
+        self._images += [self._image(item) for item in decollated_items(engine)]
 
     def completed(self, engine: Engine) -> None:
         """Choose the thresholds and write the file."""
-        facts: dict[str, Any] = {"source": self.source, "subjects": len(self._decisions)}
+        images = gather_by_turns(self._images)
+        self._images = []
+        if is_first_process():
+            self._write(images)
+        idist.barrier()  # the others go on to read the file
+
+    def _image(self, item: Mapping[str, Any]) -> _Image:
+        voxel_ml, highest, voxels = _voxel_ml(item, self.scores[0]), {}, None
+        if int(item[LABEL]) == HEALTHY:
+            for name, values in BrainVoxels.from_item(item, self.scores).scores.items():
+                highest[name] = HighestScores.from_scores(values, voxel_ml, self.bound[0]).scores
+        elif self.calibration == MASKS and is_annotated(item):
+            voxels = BrainVoxels.from_item(item, self.scores)
+        return _Image(person(item), float(item[LOGIT]), int(item[LABEL]), voxels, highest, voxel_ml)
+
+    def _write(self, images: Sequence[_Image]) -> None:
+        healthy = HealthySubjects(*self.bound)
+        for image in images:
+            if image.label == HEALTHY:
+                healthy.add(image.person, image.highest, image.voxel_ml)
+        facts: dict[str, Any] = {"source": self.source, "subjects": len(images)}
         if self.calibration == MASKS:
-            thresholds, masks = self._by_masks(engine.state.iteration)
+            voxels = [image.voxels for image in images if image.voxels is not None]
+            thresholds, masks = self._by_masks(voxels, len(images))
             facts.update(masks)
-            healthy_only = self._healthy_only_or_none()
+            healthy_only = self._healthy_only_or_none(healthy)
         else:
-            healthy_only = self._healthy.record(self.scores)
+            healthy_only = healthy.record(self.scores)
             thresholds = healthy_only["thresholds"]
             self._log_healthy_only(healthy_only)
-        logits, labels = zip(*self._decisions, strict=True)
+        logits, labels = [image.logit for image in images], [image.label for image in images]
         logit = decision_point(logits, labels)
         logger.info("decision: pathological above logit %.4g", logit)
         save_thresholds(
@@ -170,37 +212,35 @@ class ThresholdCalibrationHandler:
             probability=calibrate_probability(logits, labels),
         )
         logger.info("thresholds written to %s", self.threshold_file)
-        self.started(engine)
 
-    def _by_masks(self, iterations: int) -> tuple[dict[str, float], dict[str, Any]]:
+    def _by_masks(self, voxels: Sequence[BrainVoxels], subjects: int) -> tuple[dict[str, float], dict[str, Any]]:
         """Return the thresholds of highest pooled Dice, and what they were chosen on."""
-        if not self._voxels:
+        if not voxels:
             raise ValueError(
-                "threshold calibration needs at least one pathological subject with a mask, got 0 in "
-                f"{iterations} iterations. Add 'mask' to entries of the datalist, or set calibration to "
-                f"{HEALTHY_ONLY!r}."
+                f"threshold calibration needs at least one pathological subject with a mask, got 0 among {subjects} "
+                f"subjects. Add 'mask' to entries of the datalist, or set calibration to {HEALTHY_ONLY!r}."
             )
-        lesion_voxels = sum(int(part.lesion.sum()) for part in self._voxels)
-        missed = sum(part.outside_lesion for part in self._voxels)
+        lesion_voxels = sum(int(part.lesion.sum()) for part in voxels)
+        missed = sum(part.outside_lesion for part in voxels)
         if lesion_voxels == 0:
             raise ValueError(
                 f"threshold calibration needs lesion voxels in the brain, got 0 of {missed}. Check the masks' grid."
             )
         thresholds, dice = {}, {}
         for name in self.scores:
-            curve = RankingCurve.pooled([part.sorted_voxels(name) for part in self._voxels])
+            curve = RankingCurve.pooled([part.sorted_voxels(name) for part in voxels])
             thresholds[name], dice[name] = curve.operating_point(missed=missed)
             logger.info("threshold of %s: %.6g (pooled Dice %.3f)", name, thresholds[name], dice[name])
         return thresholds, {
-            "annotated_subjects": len(self._voxels),
+            "annotated_subjects": len(voxels),
             "lesion_voxels": lesion_voxels + missed,
             "pooled_dice": dice,
         }
 
-    def _healthy_only_or_none(self) -> dict[str, Any] | None:
+    def _healthy_only_or_none(self, healthy: HealthySubjects) -> dict[str, Any] | None:
         """Return the thresholds from healthy subjects alone where there are enough of them."""
         try:
-            return self._healthy.record(self.scores)
+            return healthy.record(self.scores)
         except ValueError as error:
             logger.info("no thresholds from healthy subjects alone: %s", error)
             return None

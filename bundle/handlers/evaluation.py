@@ -9,7 +9,7 @@ import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from bundle.conventions import (
 )
 from bundle.handlers.evaluation_curves import AttributionHistogram, dice_over_threshold, ranking_points
 from bundle.handlers.items import BrainVoxels, check_brain_volume, decollated_items, is_annotated
+from bundle.handlers.processes import gather_by_turns, is_first_process
 from bundle.metrics import (
     FPR_MAX,
     LesionDetection,
@@ -58,6 +59,21 @@ PROTOCOL = (
 )
 
 
+@dataclass(frozen=True)
+class _Subject:
+    """What is kept of a subject until the run has completed.
+
+    Attributes:
+        row: its line of ``subjects.csv``.
+        voxels: its brain voxels, of an annotated patient.
+        lesions: score -> its lesions and what the score detects of them, of an annotated patient.
+    """
+
+    row: dict[str, Any]
+    voxels: BrainVoxels | None
+    lesions: dict[str, LesionDetection]
+
+
 class EvaluationHandler:
     """Evaluate a run over labelled subjects and write the tables that a report is drawn from.
 
@@ -67,6 +83,9 @@ class EvaluationHandler:
     Items must hold the anomaly map and the mask of every score (:py:func:`bundle.anomaly.map_key`,
     :py:func:`bundle.anomaly.mask_key`), label, condition, subject, logit and, where annotated, the lesion mask, all on
     the grid of the input image; slices also name their patient. The files appear together when the run has completed.
+
+    Several processes share the subjects by turns. The first one gathers what all have measured, in the order of the
+    subjects, and writes what one process would have written.
 
     Args:
         output_dir: folder of the four files.
@@ -93,6 +112,7 @@ class EvaluationHandler:
         self.scores = tuple(scores)
         self.source = source
         self._thresholds: dict[str, Any] = {}
+        self._subjects: list[_Subject] = []
         self._rows: list[dict[str, Any]] = []
         self._voxels: dict[str, list[BrainVoxels]] = {}
         self._lesions: dict[tuple[str, str], list[LesionDetection]] = {}
@@ -106,30 +126,48 @@ class EvaluationHandler:
 
     def started(self, engine: Engine) -> None:
         """Forget an earlier run and read the thresholds."""
-        self._rows, self._voxels, self._lesions = [], {}, {}
+        self._subjects = []
         self._histogram = AttributionHistogram()
         self._thresholds = load_thresholds(self.threshold_file, self.model_file)
 
     def __call__(self, engine: Engine) -> None:
         """Measure the subjects of one iteration."""
         for item in decollated_items(engine):
-            voxels = BrainVoxels.from_item(item, self.scores)
-            self._rows.append(self._row(item, voxels))
-            self._histogram.add(voxels, self.scores[0], label=int(item[LABEL]), annotated=is_annotated(item))
-            if is_annotated(item):
-                self._voxels.setdefault(str(item[CONDITION]), []).append(voxels)
-                self._find_lesions(item)
-            self._log(self._rows[-1])
+            voxels, annotated = BrainVoxels.from_item(item, self.scores), is_annotated(item)
+            row = self._row(item, voxels)
+            self._histogram.add(voxels, self.scores[0], label=int(item[LABEL]), annotated=annotated)
+            self._subjects.append(
+                _Subject(row, voxels if annotated else None, self._find_lesions(item) if annotated else {})
+            )
+            self._log(row)
 
-    def _find_lesions(self, item: Mapping[str, Any]) -> None:
-        for name in self.scores:
-            prediction = torch.as_tensor(item[mask_key(name)])
-            affine = torch.as_tensor(item[mask_key(self.scores[0])].affine)
-            found = LesionDetection.from_masks(prediction, torch.as_tensor(item[MASK]), affine)
-            self._lesions.setdefault((str(item[CONDITION]), name), []).append(found)
+    def _find_lesions(self, item: Mapping[str, Any]) -> dict[str, LesionDetection]:
+        mask, affine = torch.as_tensor(item[MASK]), torch.as_tensor(item[mask_key(self.scores[0])].affine)
+        return {
+            name: LesionDetection.from_masks(torch.as_tensor(item[mask_key(name)]), mask, affine)
+            for name in self.scores
+        }
 
     def completed(self, engine: Engine) -> None:
-        """Summarise and write the files."""
+        """Gather, summarise and write the files."""
+        self._take(gather_by_turns(self._subjects))
+        histogram = self._histogram.as_dict()
+        self._subjects = []
+        if is_first_process():
+            self._write(histogram)
+        self._voxels = {}
+
+    def _take(self, subjects: Sequence[_Subject]) -> None:
+        """Sort what was measured by what it goes into."""
+        self._rows, self._voxels, self._lesions = [subject.row for subject in subjects], {}, {}
+        for subject in subjects:
+            condition = subject.row["condition"]
+            if subject.voxels is not None:
+                self._voxels.setdefault(condition, []).append(subject.voxels)
+            for name, found in subject.lesions.items():
+                self._lesions.setdefault((condition, name), []).append(found)
+
+    def _write(self, histogram: Mapping[str, Any]) -> None:
         if not self._voxels:
             raise ValueError(
                 "evaluation needs at least one pathological subject with a mask, got 0 among "
@@ -152,11 +190,10 @@ class EvaluationHandler:
         }
         write_text_atomically(self.output_dir / "subjects.csv", _csv_text(record["subjects"]))
         write_text_atomically(self.output_dir / "summary.csv", _csv_text(record["summary"]))
-        drawn = json.dumps(_strict({"curves": curves, "histogram": self._histogram.as_dict()}))
+        drawn = json.dumps(_strict({"curves": curves, "histogram": histogram}))
         write_text_atomically(self.output_dir / "curves.json", drawn + "\n")
         write_text_atomically(self.output_dir / "evaluation.json", json.dumps(_strict(record), indent=4) + "\n")
         logger.info("evaluation of %d subjects written to %s", len(self._rows), self.output_dir)
-        self._voxels = {}
 
     def _log(self, row: Mapping[str, Any]) -> None:
         check_brain_volume(row["subject"], row["brain_ml"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
+import ignite.distributed as idist
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -72,7 +74,8 @@ class AttributionHistogram:
     """Counts of one score in healthy subjects, and in annotated patients inside and outside their lesions.
 
     Subjects come one at a time, so the range is set by the first: twice what holds 99.9 % of its brain voxels, either
-    side of zero. Voxels beyond it are counted in the end bins.
+    side of zero. Voxels beyond it are counted in the end bins. Of several processes that share the subjects by turns,
+    it is the first subject of the first process, as it is for a process alone.
     """
 
     def __init__(self) -> None:
@@ -82,11 +85,12 @@ class AttributionHistogram:
     def add(self, voxels: BrainVoxels, score: str, *, label: int, annotated: bool) -> None:
         """Count the brain voxels of a subject; those of a patient whose lesion is not known are left out."""
         values, lesion = voxels.scores[score].double().numpy(), voxels.lesion.numpy()
-        if not np.isfinite(values).all():
-            return  # ranking reports it
+        finite = bool(np.isfinite(values).all())
         if self._edges is None:
-            limit = 2 * float(np.quantile(np.abs(values), _INSIDE)) or 1.0
-            self._edges = np.linspace(-limit, limit, _BINS + 1)
+            limit = _common_limit(2 * float(np.quantile(np.abs(values), _INSIDE)) or 1.0 if finite else math.nan)
+            self._edges = None if limit is None else np.linspace(-limit, limit, _BINS + 1)
+        if not finite:
+            return  # ranking reports it
         if label == HEALTHY:
             self._count("healthy", values)
         elif annotated:
@@ -94,14 +98,24 @@ class AttributionHistogram:
             self._count("lesion", values[lesion])
 
     def as_dict(self) -> dict[str, list[float]]:
-        """Return the bins' ``edges`` and the counts of each group; empty before the first subject."""
+        """Return the bins' ``edges`` and the counts of each group in all processes; empty before the first subject."""
         if self._edges is None:
             return {}
-        return {"edges": self._edges.tolist(), **{group: counts.tolist() for group, counts in self._counts.items()}}
+        counts = cast(torch.Tensor, idist.all_reduce(torch.from_numpy(np.stack(list(self._counts.values())))))
+        return {"edges": self._edges.tolist(), **dict(zip(self._counts, counts.tolist(), strict=True))}
 
     def _count(self, group: str, values: NDArray[np.float64]) -> None:
         assert self._edges is not None  # set by the first subject
         self._counts[group] += np.histogram(np.clip(values, self._edges[0], self._edges[-1]), self._edges)[0]
+
+
+def _common_limit(own: float) -> float | None:
+    """Return the first limit that is a number, among those of each process's first subject; None to wait for the next.
+
+    Processes meet here once, whatever comes: another meeting would need another subject in each of them.
+    """
+    limits = cast(list[float], idist.all_gather(own))
+    return next((limit for limit in limits if math.isfinite(limit)), None if len(limits) == 1 else 1.0)
 
 
 def _dice_curve(part: SortedVoxels, missed: int, rising: torch.Tensor) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bundle.anomaly import OUTSIDE_BRAIN, map_key
 from bundle.conventions import ATTRIBUTION, CONDITION, INTENSITY, LABEL, PATIENT, SUBJECT
 from bundle.handlers.items import BrainVoxels, decollated_items, is_annotated
+from bundle.handlers.processes import check_distinct
 from bundle.handlers.saving import save_arrays_atomically
 
 _ANNOTATED, _BRAIN, _LESION, _OUTSIDE_LESION = "annotated", "brain", "lesion", "outside_lesion"
@@ -53,7 +54,8 @@ class SaveMapsHandler:
 
     The maps are those that the evaluation measures, on the grid of the subject's own image, in float32: attributions
     are often below the smallest normal float16, and a threshold then gives the same mask as in the evaluation. Voxels
-    outside the brain have no score and are left out. A file under its final name is complete.
+    outside the brain have no score and are left out. A file under its final name is complete. Each of several
+    processes writes the subjects that it evaluates.
 
     Args:
         output_dir: folder of the files.
@@ -72,6 +74,7 @@ class SaveMapsHandler:
         """Register with an evaluator."""
         engine.add_event_handler(Events.STARTED, self.started)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def started(self, engine: Engine) -> None:
         """Forget an earlier run."""
@@ -81,6 +84,10 @@ class SaveMapsHandler:
         """Write the subjects of one iteration."""
         for item in decollated_items(engine):
             self._save(item)
+
+    def completed(self, engine: Engine) -> None:
+        """Check that no subject came to two processes."""
+        check_distinct(self._done)
 
     def _save(self, item: Mapping[str, Any]) -> None:
         subject = str(item[SUBJECT])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import nibabel as nib
 import numpy as np
 import torch
@@ -77,7 +78,8 @@ class SaveReportSlicesHandler:
     Kept are the axial, coronal and sagittal slice with the most lesion voxels, and where healthy voxels were called
     anomalous the axial slice with most of these. Without a lesion the slices are those with most called voxels, without
     those the ones through the highest score. Maps are scaled and kept in float16, which display needs, all around the
-    brain is cut off: about 0.2 MB for a volume of 1 mm. A file under its final name is complete.
+    brain is cut off: about 0.2 MB for a volume of 1 mm. A file under its final name is complete. Several processes
+    share the subjects by turns, and each writes its own.
 
     Args:
         output_dir: folder of the files.
@@ -88,7 +90,7 @@ class SaveReportSlicesHandler:
     def __init__(self, output_dir: str | os.PathLike[str], scores: Sequence[str] = (ATTRIBUTION, INTENSITY)) -> None:
         self.output_dir = Path(output_dir)
         self.scores = tuple(scores)
-        self._number = 0
+        self._number = 1
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
@@ -97,13 +99,13 @@ class SaveReportSlicesHandler:
 
     def started(self, engine: Engine) -> None:
         """Forget an earlier run."""
-        self._number = 0
+        self._number = idist.get_rank() + 1
 
     def __call__(self, engine: Engine) -> None:
         """Write the subjects of one iteration."""
         for item in decollated_items(engine):
-            self._number += 1
             save_arrays_atomically(_content(item, self.scores), slices_file(self.output_dir, self._number))
+            self._number += idist.get_world_size()
 
 
 def slices_file(folder: Path, number: int) -> Path:

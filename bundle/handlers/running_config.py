@@ -10,13 +10,15 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from bundle.anomaly import write_text_atomically
+from bundle.handlers.processes import is_first_process
 
 
 def save_running_config(path: str | Path) -> None:
     """Write the config that is being run, with its overlays and the command line's values, as JSON.
 
     For use in an ``initialize`` list. MONAI hands no expression the config it stands in, so the parser is looked up
-    among the callers. Expressions are written as they stand; the file can be run in place of the config.
+    among the callers. Expressions are written as they stand; the file can be run in place of the config. Of several
+    processes the first one writes it.
 
     Args:
         path: JSON file to write.
@@ -28,7 +30,8 @@ def save_running_config(path: str | Path) -> None:
     if parser is None:
         raise ValueError(f"{path}: save_running_config must be called from a config, got no ConfigParser among callers")
     config = {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
-    write_text_atomically(path, json.dumps(config, indent=4, default=str) + "\n")
+    if is_first_process():
+        write_text_atomically(path, json.dumps(config, indent=4, default=str) + "\n")
 
 
 def _calling_parser() -> Any:

@@ -6,12 +6,14 @@ import logging
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import ignite.distributed as idist
 import monai
 import torch
 from ignite.engine import Engine, Events
 
+from bundle.handlers.processes import is_first_process
 from bundle.handlers.saving import load_safely, save_atomically
 from bundle.handlers.state_dicts import misfit
 
@@ -25,6 +27,9 @@ class TrainingStateHandler:
     that was cut off is run again with the same random numbers. Put it last among the trainer's handlers, so that the
     epoch's validation and schedule are part of what it saves. A run that early stopping had ended stays ended.
 
+    Of several processes the first one saves and all load, so they must share the file. The state is that of any number
+    of processes: a run may go on with more or fewer.
+
     Args:
         path: file of the state; it is replaced after every epoch and is complete at any time.
         objects: everything with a ``state_dict`` that changes during training, by name; the trainer is added.
@@ -32,7 +37,8 @@ class TrainingStateHandler:
         settings: values that must not differ between the interrupted and the resumed run, such as the seed.
 
     Raises:
-        ValueError: When the file cannot be read, or was written by a run with other objects or settings.
+        ValueError: When the file cannot be read, was written by a run with other objects or settings, or is not found
+            by every process.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class TrainingStateHandler:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _save(self, engine: Engine) -> None:
+        if not is_first_process():
+            return
         content = {
             "settings": self.settings,
             "states": {name: item.state_dict() for name, item in self.objects.items()},
@@ -76,6 +84,7 @@ class TrainingStateHandler:
 
     def _load(self, engine: Engine) -> None:
         saved = self._read()
+        self._check_shared(saved)
         if saved is None:
             return
         max_epochs = engine.state.max_epochs
@@ -99,6 +108,16 @@ class TrainingStateHandler:
             ) from error
         self._check(settings, states)
         return dict(saved)
+
+    def _check_shared(self, saved: Mapping[str, Any] | None) -> None:
+        """Check, once every process has read the file, that all have found the same."""
+        iteration = 0 if saved is None else int(saved["states"]["trainer"]["iteration"])
+        found = cast(list[int], idist.all_gather(iteration))
+        if len(set(found)) > 1:
+            raise ValueError(
+                f"{self.path}: all processes must go on from the same iteration, found {found}; "
+                "use an output_dir that is one folder for every node"
+            )
 
     def _check(self, settings: Mapping[str, Any], states: Mapping[str, Any]) -> None:
         for name, value in self.settings.items():

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from monai.utils import convert_to_tensor
 from torch.nn.modules.loss import _Loss
 
 from bundle.conventions import LABEL, split_prediction
 from bundle.losses.constraints import make_constraint
 from bundle.losses.functional import classification_loss, total_variation
+from bundle.losses.global_batch import global_mean
 
 
 class AttributionConstraintLoss(_Loss):
@@ -23,6 +25,9 @@ class AttributionConstraintLoss(_Loss):
     At alpha 1e8 the value of the loss is no use to a reader: softplus of an attribution of 1e-8 rounds to log 2 in
     float32, and L_C is lost in the last digits of the sum. The gradients are exact all the same, because the terms are
     differentiated apart. `parts` holds what can be read.
+
+    Over several processes value, parts and gradients are those of the batch of all of them, provided that
+    DistributedDataParallel averages the gradients, see `bundle.losses.global_batch`.
 
     Args:
         alpha: weight of the constraint; 0 leaves a plain classifier.
@@ -75,7 +80,7 @@ class AttributionConstraintLoss(_Loss):
 
     def forward(self, pred: torch.Tensor, target: Mapping[str, torch.Tensor] | torch.Tensor) -> torch.Tensor:
         """Return the loss of one batch and remember its parts."""
-        attribution, logit = split_prediction(pred)
+        attribution, logit = split_prediction(convert_to_tensor(pred, track_meta=False))
         targets = dict(target) if isinstance(target, Mapping) else {LABEL: target}
         label = targets[LABEL] = targets[LABEL].flatten()
         if label.shape[0] != pred.shape[0]:
@@ -96,6 +101,6 @@ class AttributionConstraintLoss(_Loss):
         self.parts = {
             "classification_loss": classification.detach(),
             "attribution_loss": constraint.detach(),
-            "healthy_attribution_mean": healthy.mean(),
-            "healthy_negative_fraction": (healthy < 0).to(attribution.dtype).mean(),
+            "healthy_attribution_mean": global_mean(healthy, if_none=float("nan")),
+            "healthy_negative_fraction": global_mean((healthy < 0).to(attribution.dtype), if_none=float("nan")),
         }

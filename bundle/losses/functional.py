@@ -1,12 +1,15 @@
 """Every formula of the training loss, once, as a pure function.
 
-Label 1 is pathological, so a negative attribution speaks for the healthy class.
+Label 1 is pathological, so a negative attribution speaks for the healthy class. Sums and means run over the batch; over
+several processes that is the batch of all of them, see `bundle.losses.global_batch`.
 """
 
 from __future__ import annotations
 
 import torch
 from torch.nn import functional as F
+
+from bundle.losses.global_batch import global_mean, global_sum
 
 
 def classification_loss(logit: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
@@ -17,7 +20,7 @@ def classification_loss(logit: torch.Tensor, label: torch.Tensor) -> torch.Tenso
         - label: ``(B,)``, 0 healthy or 1 pathological.
         - output: scalar.
     """
-    return F.binary_cross_entropy_with_logits(logit.squeeze(1), label.to(logit.dtype))
+    return global_mean(F.binary_cross_entropy_with_logits(logit.squeeze(1), label.to(logit.dtype), reduction="none"))
 
 
 def unsupervised_constraint(
@@ -42,11 +45,9 @@ def unsupervised_constraint(
         Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 2; the relative form is ours.
     """
     healthy = attribution[label == 0]
-    if healthy.numel() == 0:
-        return attribution.sum() * 0.0
     if sharpness is None:
-        return F.softplus(healthy).mean()
-    return F.softplus(relative_attribution(healthy, sharpness)).mean() / sharpness
+        return global_mean(F.softplus(healthy))
+    return global_mean(F.softplus(relative_attribution(healthy, sharpness))) / sharpness
 
 
 def supervised_constraint(
@@ -68,11 +69,10 @@ def supervised_constraint(
     """
     annotated = ~torch.isnan(lesion_map)
     values, targets = attribution[annotated], lesion_map[annotated].to(attribution.dtype)
-    if values.numel() == 0:
-        return attribution.sum() * 0.0
     if sharpness is None:
-        return F.binary_cross_entropy_with_logits(values, targets)
-    return F.binary_cross_entropy_with_logits(relative_attribution(values, sharpness), targets) / sharpness
+        return global_mean(F.binary_cross_entropy_with_logits(values, targets, reduction="none"))
+    relative = relative_attribution(values, sharpness)
+    return global_mean(F.binary_cross_entropy_with_logits(relative, targets, reduction="none")) / sharpness
 
 
 def ross_penalty(attribution: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
@@ -92,7 +92,7 @@ def ross_penalty(attribution: torch.Tensor, label: torch.Tensor) -> torch.Tensor
         (Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023). Ross et al. differentiate the sum of the log-probabilities;
         here it is the logit that is differentiated, as in the constraints that this penalty is compared with.
     """
-    return attribution[label == 0].square().sum()
+    return global_sum(attribution[label == 0].square())
 
 
 def total_variation(attribution: torch.Tensor, *, standardise: bool = False) -> torch.Tensor:
@@ -112,7 +112,7 @@ def total_variation(attribution: torch.Tensor, *, standardise: bool = False) -> 
         It takes the sum over the voxels; we take the mean, so that a weight does not depend on the size of the grid.
     """
     maps = _standardised(attribution) if standardise else attribution
-    return torch.stack([maps.diff(dim=axis).abs().mean() for axis in range(2, maps.dim())]).sum()
+    return torch.stack([global_mean(maps.diff(dim=axis).abs()) for axis in range(2, maps.dim())]).sum()
 
 
 def _standardised(attribution: torch.Tensor) -> torch.Tensor:
@@ -140,4 +140,5 @@ def relative_attribution(attribution: torch.Tensor, sharpness: float) -> torch.T
         - attribution, output: any one shape.
     """
     tiny = torch.finfo(attribution.dtype).tiny
-    return sharpness * (attribution / attribution.detach().square().mean().sqrt().clamp_min(tiny))
+    root_mean_square = global_mean(attribution.detach().square()).sqrt()
+    return sharpness * (attribution / root_mean_square.clamp_min(tiny))

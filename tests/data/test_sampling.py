@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from ignite import distributed as idist
 
-from bundle.data.sampling import BalancedBatchSampler
+from bundle.data.sampling import BalancedBatchSampler, check_shares
+from tests.two_processes import call_in_two_processes
 
 DATA = [{"label": 0}] * 7 + [{"label": 1}] * 3
 
@@ -45,3 +47,26 @@ def test_one_class_only_is_refused(label, missing):
 def test_batch_of_one_is_refused():
     with pytest.raises(ValueError, match="got 1"):
         BalancedBatchSampler(DATA, 1)
+
+
+def draw(rank: int) -> list[list[list[int]]]:
+    """Draw two epochs with a random state of its own, as augmentation has left it."""
+    sampler = BalancedBatchSampler(DATA, 5)
+    torch.manual_seed(rank)
+    return [list(sampler) for _ in range(2)]
+
+
+def test_two_processes_share_the_batches_of_one(tmp_path):
+    shares = call_in_two_processes(draw, tmp_path)
+    for whole, first, second in zip(draw(0), *shares, strict=True):
+        assert first == [batch[::2] for batch in whole] and second == [batch[1::2] for batch in whole]
+        assert {(sum(i < 7 for i in a), sum(i < 7 for i in b)) for a, b in zip(first, second, strict=True)} == {(2, 1)}
+
+
+def test_fewer_images_than_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(idist, "get_world_size", lambda: 4)
+    check_shares({"batch_size": 4, "a section that is not used": 0})
+    with pytest.raises(ValueError, match="images must be at least 4, one image for each of the 4 processes, got 3"):
+        check_shares({"batch_size": 4, "images": 3})
+    with pytest.raises(ValueError, match=r"batch_size must be at least 4, .* got 2"):
+        BalancedBatchSampler(DATA, 2)

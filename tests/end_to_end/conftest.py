@@ -91,6 +91,11 @@ def start_bundle():
 
 
 @pytest.fixture(scope="session")
+def bundle_arguments():
+    return bundle_process
+
+
+@pytest.fixture(scope="session")
 def make_network():
     return network_of
 

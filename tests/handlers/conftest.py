@@ -29,8 +29,7 @@ def make_item(subject, condition, attribution, intensity, mask=None, logit=1.0):
     return AnomalyThresholdd(["attribution", "intensity"], threshold=[0.5, 2.0])(item)
 
 
-@pytest.fixture
-def items():
+def make_items():
     """Two annotated patients, one without a mask, and a healthy subject; the last voxel is outside every brain."""
     first = [0.9, 0.8, -0.3, -0.4, 0.6, -0.1, -0.2, 9.0]
     second = [-0.5, 0.7, 0.4, -0.9, -0.8, -0.7, -0.6, 9.0]
@@ -41,6 +40,18 @@ def items():
         make_item("c", "tumour", first, bright),
         make_item("d", "healthy", second, bright, logit=-3.0),
     ]
+
+
+@pytest.fixture
+def items():
+    return make_items()
+
+
+@pytest.fixture(scope="session")
+def five_items():
+    """The four items and another healthy subject."""
+    items = make_items()
+    return [*items, {**items[3], "subject": "e", "logit": torch.tensor([-2.0])}]
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_a_second_run_starts_afresh(tmp_path, model_file, items, feed):
 
 def test_no_mask_writes_no_file(tmp_path, model_file, items, feed):
     path = tmp_path / "threshold.json"
-    with pytest.raises(ValueError, match="got 0 in 2 iterations"):
+    with pytest.raises(ValueError, match="got 0 among 2 subjects"):
         feed(ThresholdCalibrationHandler(path, model_file), items[2:])
     assert not path.exists()
 
