@@ -10,7 +10,7 @@ from torch.nn.modules.loss import _Loss
 
 from bundle.conventions import LABEL, split_prediction
 from bundle.losses.constraints import make_constraint
-from bundle.losses.functional import classification_loss, total_variation
+from bundle.losses.functional import classification_loss, ross_penalty, total_variation
 from bundle.losses.global_batch import global_mean
 
 
@@ -37,6 +37,8 @@ class AttributionConstraintLoss(_Loss):
             Only the first two constraints have this form.
         tv_weight: weight of a total variation of all images' maps that is added to the constraint (the paper's
             UnsupTV).
+        ridge: weight of the sum of the squared attributions of healthy images, Ross et al.'s penalty, that is added to
+            the loss whatever ``alpha`` is (ours: the constraint alone asks for a sign and not for a small map).
         standardise: whether every total variation is that of maps of zero mean and unit variance.
 
     Attributes:
@@ -51,8 +53,8 @@ class AttributionConstraintLoss(_Loss):
         - output: scalar.
 
     Raises:
-        ValueError: When ``alpha`` or ``tv_weight`` is negative or not finite, a label is missing for an image, or
-            the constraint refuses its arguments or targets, see `bundle.losses.constraints.make_constraint`.
+        ValueError: When ``alpha``, ``tv_weight`` or ``ridge`` is negative or not finite, a label is missing for an
+            image, or the constraint refuses its arguments or targets, see `bundle.losses.constraints.make_constraint`.
 
     Source:
         Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 1-3; the priors are those of Ross et al., IJCAI 2017, and
@@ -66,15 +68,17 @@ class AttributionConstraintLoss(_Loss):
         sharpness: float | None = None,
         *,
         tv_weight: float = 0.0,
+        ridge: float = 0.0,
         standardise: bool = True,
     ) -> None:
         super().__init__()
-        for name, weight in (("alpha", alpha), ("tv_weight", tv_weight)):
+        for name, weight in (("alpha", alpha), ("tv_weight", tv_weight), ("ridge", ridge)):
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"{name} must be a finite number of at least 0, got {weight}.")
         self.alpha = alpha
         self.constraint = make_constraint(constraint, sharpness=sharpness, standardise=standardise)
         self.tv_weight = tv_weight
+        self.ridge = ridge
         self.standardise = standardise
         self.parts: dict[str, torch.Tensor] = {}
 
@@ -92,7 +96,8 @@ class AttributionConstraintLoss(_Loss):
         if self.tv_weight > 0:
             constraint = constraint + self.tv_weight * total_variation(attribution, standardise=self.standardise)
         self._remember(classification, constraint, attribution, label)
-        return classification + self.alpha * constraint
+        loss = classification + self.alpha * constraint
+        return loss + self.ridge * ross_penalty(attribution, label) if self.ridge > 0 else loss
 
     def _remember(
         self, classification: torch.Tensor, constraint: torch.Tensor, attribution: torch.Tensor, label: torch.Tensor

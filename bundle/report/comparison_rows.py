@@ -22,6 +22,7 @@ LABELS: Mapping[str, str] = {
     "sup": "Supervised",
     "unsup": "Unsup",
     "unsup_tv": "UnsupTV",
+    "unsup_ridge": "Unsup + ridge (ours)",
     "ross": "Ross",
     "erion": "Erion",
     "no_cons": "NoCons",

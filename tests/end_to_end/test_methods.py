@@ -21,7 +21,7 @@ from bundle.handlers import TrainingStateHandler
 from tests.oracles import paper_equations as oracle
 
 ROOT = Path(__file__).parents[2]
-METHODS = ["unsup", "sup", "unsup_tv", "ross", "erion", "no_cons"]
+METHODS = ["unsup", "sup", "unsup_tv", "unsup_ridge", "ross", "erion", "no_cons"]
 ESTIMATORS = {"g": None, "ig": 1.0, "eg": 0.0, "ieg": 0.25}  # probability of the null image as a baseline
 COMBINATIONS = [
     *([method] for method in METHODS),
@@ -106,6 +106,10 @@ def test_loss_is_that_of_the_method(method):
         "unsup_tv": lambda: (
             oracle.unsupervised(healthy * maps, labels) / sharpness
             + parser["loss::tv_weight"] * oracle.total_variation(maps, standardise=True)
+        ),
+        "unsup_ridge": lambda: (
+            oracle.unsupervised(healthy * maps, labels) / sharpness
+            + parser["ridge"] / parser["alpha"] * oracle.ross(maps, labels)
         ),
         "ross": lambda: oracle.ross(maps, labels),
         "erion": lambda: oracle.total_variation(maps, standardise=True),

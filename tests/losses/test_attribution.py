@@ -92,6 +92,19 @@ def test_total_variation_of_all_images_is_added(labels, standardise):
 
 
 @pytest.mark.parametrize("labels", LABELS)
+def test_ridge_is_added_whatever_alpha_is(labels):
+    attribution, logit, pred = random_prediction((4, 6, 5))
+    value = attribution.detach().numpy()
+    loss = AttributionConstraintLoss(2.0, ridge=0.3)
+    expected = (
+        oracle.classification(logit.detach().numpy()[:, 0], np.array(labels))
+        + 2.0 * oracle.unsupervised(value, labels)
+        + 0.3 * oracle.ross(value, labels)
+    )
+    assert math.isclose(loss(pred, torch.tensor(labels)).item(), expected, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("labels", LABELS)
 def test_label_tensor_alone_is_a_target(labels):
     _, _, pred = random_prediction((4, 4))
     column = torch.tensor(labels)[:, None]
@@ -176,6 +189,7 @@ def test_relative_constraint_of_an_all_zero_map_is_finite():
         pytest.param({"alpha": -1.0}, "got -1.0", id="negative_alpha"),
         pytest.param({"alpha": float("nan")}, "got nan", id="nan_alpha"),
         pytest.param({"alpha": 1.0, "tv_weight": -0.5}, "tv_weight must be .* got -0.5", id="negative_tv_weight"),
+        pytest.param({"alpha": 1.0, "ridge": -0.25}, "ridge must be .* got -0.25", id="negative_ridge"),
         pytest.param({"alpha": 1.0, "constraint": "some"}, "'some'", id="constraint"),
         pytest.param({"alpha": 1.0, "sharpness": 0.0}, "got 0.0", id="zero_sharpness"),
         pytest.param({"alpha": 1.0, "sharpness": float("inf")}, "got inf", id="infinite_sharpness"),
