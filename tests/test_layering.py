@@ -18,9 +18,11 @@ ROWS = [
     "optimizers",
     "anomaly",
     "metrics",
+    "audit",
     "handlers",
     "report",
     "preflight",
+    "deployment",
     "compare",
 ]
 MODULES = sorted((ROOT / "bundle").rglob("*.py"))

@@ -17,6 +17,18 @@ from torch.nn import functional as F
 NORMS = ("batch", "group", "instance", "none")
 
 
+def _is_exporting() -> bool:
+    """Tell whether torch.export or torch.onnx is reading the network.
+
+    It then takes only forms that ONNX has: the exporter drops an average's own divisor without a word, and a transposed
+    convolution there has no output padding that depends on the input's size.
+    """
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return False
+    else:  # TorchScript skips this branch; what follows a return it would read
+        return torch.compiler.is_exporting()
+
+
 def conv_pullback(
     grad: torch.Tensor, weight: torch.Tensor, input_size: list[int], stride: int, padding: int
 ) -> torch.Tensor:
@@ -35,15 +47,26 @@ def conv_pullback(
         - weight: ``(C_out, C_in, *kernel)``.
         - output: ``(B, C_in, *input_size)``.
     """
+    exporting = _is_exporting()
     output_padding = [
-        input_size[i] - ((grad.shape[2 + i] - 1) * stride - 2 * padding + weight.shape[2 + i])
+        # Exported, it is the largest that any size needs, and what is too much is cut off below.
+        stride - 1
+        if exporting
+        else input_size[i] - ((grad.shape[2 + i] - 1) * stride - 2 * padding + weight.shape[2 + i])
         for i in range(len(input_size))
     ]
     if len(input_size) == 3:
-        return F.conv_transpose3d(
+        grad = F.conv_transpose3d(
             grad, weight, stride=[stride] * 3, padding=[padding] * 3, output_padding=output_padding
         )
-    return F.conv_transpose2d(grad, weight, stride=[stride] * 2, padding=[padding] * 2, output_padding=output_padding)
+    else:
+        grad = F.conv_transpose2d(
+            grad, weight, stride=[stride] * 2, padding=[padding] * 2, output_padding=output_padding
+        )
+    if exporting:
+        for i in range(len(input_size)):
+            grad = grad.narrow(2 + i, 0, input_size[i])
+    return grad
 
 
 def leaky_relu_pullback(grad: torch.Tensor, z: torch.Tensor, slope: float) -> torch.Tensor:
@@ -106,6 +129,11 @@ class IntensityHinges(nn.Module):
         edge = self.pooling
         if edge == 1:
             return hinge
+        if _is_exporting():  # fill up the cubes at the border, which makes the divisor the number of their voxels
+            padding: list[int] = []
+            for size in hinge.shape[2:]:
+                padding = [0, -size % edge] + padding
+            hinge = F.pad(hinge, padding)
         if hinge.dim() == 5:
             return F.avg_pool3d(hinge, edge, ceil_mode=True, divisor_override=edge * edge * edge)
         return F.avg_pool2d(hinge, edge, ceil_mode=True, divisor_override=edge * edge)

@@ -1,0 +1,29 @@
+"""Networks of the shipped configs, narrow and with weights that matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def network_of(config: str, norm: str = "none") -> torch.nn.Module:
+    """Make the network of an inference config with other widths, another normalisation and random weights."""
+    parser = ConfigParser()
+    parser.read_config(CONFIGS / config)
+    parser["network_def::classifier::channels"] = [4, 8, 8]
+    parser["network_def::classifier::norm"] = norm
+    network: torch.nn.Module = parser.get_parsed_content("network_def")
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.2, generator=generator)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def make_network():
+    return network_of

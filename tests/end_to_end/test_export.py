@@ -1,0 +1,61 @@
+"""The export commands of monai.bundle, as a user types them, with configs/inference.yaml and the shipped weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bundle.deployment import load_exported
+
+ROOT = Path(__file__).parents[2]
+
+
+def export(command, path, **options):
+    words = [sys.executable, "-m", "monai.bundle", command, "--net_id", "network_def", "--filepath", str(path)]
+    words += ["--config_file", "configs/inference.yaml", "--meta_file", "configs/metadata.json"]
+    words += ["--ckpt_file", "models/model.pt"]
+    words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "TMPDIR": str(path.parent)}
+    run = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert [file.name for file in path.parent.iterdir() if file.is_file()] == [path.name]  # nothing temporary is left
+    return load_exported(path)
+
+
+def assert_same_prediction(run, network, size):
+    image = torch.randn(5, 1, *size, generator=torch.Generator().manual_seed(0))
+    for batch in (image[:1], image):
+        with torch.no_grad():
+            expected, found = network(batch), run(batch)
+        assert float((found - expected)[:, :1].abs().max()) <= 1e-4 * float(expected[:, :1].abs().max())
+        torch.testing.assert_close(found[:, 1:], expected[:, 1:], rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def network(make_network):
+    network = make_network("inference.yaml", (16, 32, 64)).eval()
+    network.load_state_dict(torch.load(ROOT / "models" / "model.pt", weights_only=True))
+    return network
+
+
+def test_ckpt_export(network, tmp_path):
+    run = export("ckpt_export", tmp_path / "model.ts")
+    assert_same_prediction(run, network, (23, 27, 23))
+    assert_same_prediction(run, network, (32, 29, 30))
+
+
+def test_onnx_export(network, tmp_path):
+    converter = {"input_names": ["image"], "output_names": ["pred"], "dynamic_axes": {"image": {0: "batch"}}}
+    run = export(
+        "onnx_export",
+        tmp_path / "model.onnx",
+        input_shape=[2, 1, 23, 27, 23],
+        use_trace=True,
+        converter_kwargs={**converter, "external_data": False},
+    )
+    assert_same_prediction(run, network, (23, 27, 23))
