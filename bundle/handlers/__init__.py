@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bundle.handlers.adaptive_weight import AdaptiveWeightHandler
 from bundle.handlers.attribution import AttributionHandler
+from bundle.handlers.audit_entries import audited_entries, check_audited
 from bundle.handlers.best_model import BestModelHandler
 from bundle.handlers.calibration import ThresholdCalibrationHandler, check_calibration
 from bundle.handlers.constraint_ramp import ConstraintRampHandler
@@ -19,7 +20,7 @@ from bundle.handlers.report_slices import SaveReportSlicesHandler
 from bundle.handlers.results import SaveResultsHandler
 from bundle.handlers.running_config import save_running_config
 from bundle.handlers.segmentation import AnomalySegmentationHandler
-from bundle.handlers.shortcut_audit import ShortcutAuditHandler, audited_entries, check_audited
+from bundle.handlers.shortcut_audit import ShortcutAuditHandler
 from bundle.handlers.state_dicts import misfit, not_finite
 from bundle.handlers.training_state import TrainingStateHandler
 

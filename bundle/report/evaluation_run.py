@@ -22,6 +22,7 @@ _NEEDED = {
     "decision": dict,
     "protocol": str,
 }
+_AUDIT_NEEDED = {"summary": list, "subjects": list, "left_out": list, "protocol": str}
 _SWEEP_COLUMNS = ("cohort", "method", "estimator", "condition", "score", "metric", "value")
 
 
@@ -104,10 +105,7 @@ def read_evaluation(run_dir: str | os.PathLike[str]) -> EvaluationRun:
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}. Run evaluate.yaml with this output_dir first.")
     record = _read_object(path)
-    for key, kind in _NEEDED.items():
-        if not isinstance(record.get(key), kind):
-            found = type(record[key]).__name__ if key in record else "nothing"
-            raise ValueError(f"{path}: {key!r} must be of type {kind.__name__}, got {found}. Run evaluate.yaml again.")
+    _check_kinds(path, record, _NEEDED, "evaluate.yaml")
     for key in ("subjects", "summary"):
         if not record[key]:
             raise ValueError(
@@ -122,6 +120,8 @@ def read_evaluation(run_dir: str | os.PathLike[str]) -> EvaluationRun:
             ("audit", "audit.json"),
         )
     }
+    if others["audit"]:
+        _check_kinds(folder / "audit.json", others["audit"], _AUDIT_NEEDED, "audit.yaml")
     threshold_file = folder / "threshold.json"
     calibration = record.get("threshold_file")
     if calibration is None and threshold_file.is_file():
@@ -137,6 +137,13 @@ def _read_object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path}: the file must hold a JSON object, got {type(content).__name__}.")
     return content
+
+
+def _check_kinds(path: Path, content: Mapping[str, Any], needed: Mapping[str, type], config: str) -> None:
+    for key, kind in needed.items():
+        if not isinstance(content.get(key), kind):
+            found = type(content[key]).__name__ if key in content else "nothing"
+            raise ValueError(f"{path}: {key!r} must be of type {kind.__name__}, got {found}. Run {config} again.")
 
 
 def _sweep(path: Path) -> list[Row]:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from bundle import __version__
 from bundle.anomaly import write_text_atomically
+from bundle.report.audit_section import audit_figure, audit_parts
 from bundle.report.evaluation_figures import evaluation_figures
 from bundle.report.evaluation_run import EvaluationRun, read_evaluation
 from bundle.report.evaluation_tables import (
@@ -44,6 +45,8 @@ _CAPTIONS = {
     "histogram": "Attributions of brain voxels. Training pushes those of healthy subjects below zero; voxels beyond "
     "the range are counted in the end bins.",
     "decisions": "Logit of every subject; marks are moved up or down a little so that they stay apart.",
+    "audit": "Fall of the image logit when a region is filled with healthy-looking tissue. The blue dot is the mean of "
+    "a subject's control regions; a line joins the values of a subject. The axis is logarithmic beyond 0.1.",
     "sweep": "Metrics over the loss weight, from the comparison's results.csv.",
     "mosaic": "The subjects with the highest, the median and the lowest Dice of the method; of healthy subjects those "
     "with the least, the median and the most called. Axial slice with the most lesion.",
@@ -81,6 +84,8 @@ def write_report(run_dir: str | os.PathLike[str]) -> Path:
     run = read_evaluation(run_dir)
     drawn = [_Drawn(*found) for found in evaluation_figures(run)]
     drawn += [_Drawn("mosaic", condition, figure) for condition, figure in mosaic_figures(run)]
+    audit = audit_figure(run)  # last: the files of the others keep their numbers when there is one
+    drawn += [_Drawn("audit", "", audit)] if audit is not None else []
     sections = list(subject_sections(run))
     figures: dict[str, list[str]] = {}
     for number, found in enumerate(drawn, 1):
@@ -164,7 +169,7 @@ def _sections(
         "sweep": ("Loss weight", _of(figures, "sweep")),
         "subjects": ("Subjects", _subjects(run, subjects)),
         "calibration": ("Calibration", _calibration(run)),
-        "audit": ("Audit", [facts(run.audit)] if run.audit else []),
+        "audit": ("Shortcut audit", audit_parts(run, _of(figures, "audit"))),
         "provenance": ("Where this comes from", _provenance(run)),
     }
     return {anchor: (title, parts) for anchor, (title, parts) in sections.items() if parts}
