@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bundle.conventions import MASK
+from bundle.preprocessing.inputs import BRAIN, Subject, list_subjects
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def test_folder_with_masks_beside(tmp_path):
+    folder = touch(tmp_path / "tumour", "a_flair.nii.gz", "a_seg.nii.gz", "b_flair.mha", "b_brain.nii")
+    first, second = list_subjects(folder)
+    assert first.name == "a" and first.files[MASK] == str(folder / "a_seg.nii.gz") and BRAIN not in first.files
+    assert second.name == "b" and second.files[BRAIN] == str(folder / "b_brain.nii") and MASK not in second.files
+    assert first.facts == {"subject": "a", "label": 1, "condition": "tumour"} and first.section == "test"
+
+
+def test_folder_without_such_names(tmp_path):
+    folder = touch(tmp_path / "healthy", "x.nii.gz", "y.MHA", ".hidden.nii", "notes.txt", "deeper/z.nii")
+    subjects = list_subjects(folder)
+    assert [subject.name for subject in subjects] == ["x", "y"]
+    assert [subject.facts["label"] for subject in subjects] == [0, 0]
+    assert list_subjects(folder / "x.nii.gz", condition="ms")[0].facts["label"] == 1
+
+
+def test_datalist(tmp_path):
+    touch(tmp_path, "i/1.nii.gz", "i/2.nii.gz")
+    entries = [
+        {"subject": "s1", "image": "i/1.nii.gz", "label": 0, "site": "A"},
+        {"subject": "s2", "image": "i/2.nii.gz", "label": 1, "mask": "m/2.nii.gz", "patient": "p", "brain": "/b.nii"},
+    ]
+    (tmp_path / "datalist.json").write_text(json.dumps({"training": entries}))
+    first, second = list_subjects(tmp_path / "datalist.json")
+    assert first.section == "training" and first.facts["condition"] == "healthy" and first.facts["site"] == "A"
+    assert second.files == {
+        "image": str(tmp_path / "i/2.nii.gz"),
+        "mask": str(tmp_path / "m/2.nii.gz"),
+        "brain": "/b.nii",
+    }
+    assert second.facts["patient"] == "p"
+
+
+def test_bids(tmp_path):
+    image = "sub-01/ses-2/anat/sub-01_ses-2_FLAIR.nii.gz"
+    mask = "derivatives/experts/sub-01/ses-2/anat/sub-01_ses-2_label-lesion_mask.nii.gz"
+    folder = touch(tmp_path / "set", image, mask, "dataset_description.json")
+    (folder / "participants.tsv").write_text("participant_id\tgroup\nsub-01\tms\n")
+    (subject,) = list_subjects(folder, condition_column="group")
+    assert subject.files == {"image": str(folder / image), "mask": str(folder / mask)}
+    assert subject.facts["condition"] == "ms" and subject.facts["patient"] == "set_sub-01"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("none", "none: no such file or folder", id="missing"),
+        pytest.param("empty", r"empty: the folder must hold files \.nii\.gz, \.nii, \.mha, got none", id="empty"),
+        pytest.param("a.dcm", r"a\.dcm: an input must be a folder, a \.json datalist or a file", id="format"),
+        pytest.param("twice", "a subject must have one image, got several of a", id="twice"),
+    ],
+)
+def test_bad_source(tmp_path, name, message):
+    touch(tmp_path, "a.dcm", "empty/notes.txt", "twice/a.nii", "twice/a.nii.gz")
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        list_subjects(tmp_path / name)
+
+
+def test_bad_name():
+    with pytest.raises(ValueError, match=r"letters, digits, .* got '\.\./a'"):
+        Subject({"subject": "../a", "image": "a.nii", "label": 0})
