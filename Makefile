@@ -33,8 +33,9 @@ demo: $(STAMP) ## segment a synthetic sample volume with the shipped weights
 	$(BIN)/python -m monai.bundle run --config_file configs/inference.yaml --dataset_dir $(DEMO)/images --output_dir $(DEMO)/results
 	@printf '\nResults: %s\n' "$$(cd $(DEMO)/results && pwd)" && find $(DEMO)/results -type f | sort
 
+# A process for each core, and no more threads than that in each: PyTorch would start as many in every process again.
 test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check .
