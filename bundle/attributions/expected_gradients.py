@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from monai.utils import convert_to_tensor
 from torch import nn
-from tqdm import tqdm
 
 from bundle.attributions.base import Attribution
 from bundle.attributions.common import check_count, map_in_batches
-from bundle.conventions import IMAGE, split_prediction
+from bundle.attributions.paths import PathPoint, sum_of_gradients
+from bundle.conventions import IMAGE
 
 
 class References(Protocol):
@@ -34,13 +34,13 @@ class Draw(NamedTuple):
 class ExpectedGradientsAttribution(Attribution):
     """Average A(x' + a (x - x')) over random references x' and uniform a in [0, 1].
 
-    The gradients are those that the network returns, so every point costs a plain forward pass. All images are given
-    the same draws: a map depends on the seed and the image, not on the batch that the image came in, and the global
-    random state is left alone.
+    The gradients are those that the network returns, so every point costs at most a plain forward pass, see
+    `bundle.attributions.paths`. All images are given the same draws: a map depends on the seed and the image, not on
+    the batch that the image came in, and the global random state is left alone.
 
     Args:
-        references: images (C, *spatial), or dictionaries that hold one under ``image``. A drawn reference is fetched
-            anew every time: give a dataset that caches.
+        references: images (C, *spatial), or dictionaries that hold one under ``image``. A reference is fetched once for
+            every batch that has drawn it: give a dataset that caches.
         n_draws: number of points per image.
         null_probability: probability that the null image takes a reference's place: 0 for expected gradients (EG),
             0.25 for the mixture with integrated gradients (IEG).
@@ -102,24 +102,26 @@ class ExpectedGradientsAttribution(Attribution):
 
     def attribute(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """Run the network at every point and return the mean of its attributions."""
-        mean_gradient = partial(self._mean_gradient, network, self.draws())
-        return map_in_batches(mean_gradient, image, max_batch_size=self.internal_batch_size)
+        # Reference by reference, so that each is fetched and put through the first layer once.
+        draws = sorted(self.draws(), key=lambda draw: -1 if draw.reference is None else draw.reference)
+        return map_in_batches(
+            partial(self._mean_gradient, network, draws), image, max_batch_size=self.internal_batch_size
+        )
 
     def _mean_gradient(self, network: nn.Module, draws: Sequence[Draw], image: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros_like(image)
-        draws_per_pass = self.internal_batch_size // len(image)
-        for start in tqdm(range(0, len(draws), draws_per_pass), desc="expected gradients", disable=not self.progress):
-            points = torch.cat([self._point(image, draw) for draw in draws[start : start + draws_per_pass]])
-            with torch.no_grad():
-                gradients, _ = split_prediction(network(points))
-            total += gradients.unflatten(0, (-1, len(image))).sum(0)
-        return total / len(draws)
+        starts: dict[int | None, Callable[[], torch.Tensor]] = {
+            draw.reference: partial(self._start, draw.reference, image) for draw in draws
+        }
+        return sum_of_gradients(
+            network,
+            image,
+            [PathPoint(starts[draw.reference], draw.position, 1 / len(draws)) for draw in draws],
+            internal_batch_size=self.internal_batch_size,
+            progress="expected gradients" if self.progress else None,
+        )
 
-    def _point(self, image: torch.Tensor, draw: Draw) -> torch.Tensor:
-        if draw.reference is None:
-            return draw.position * image
-        reference = self._reference(draw.reference, image)
-        return reference + draw.position * (image - reference)
+    def _start(self, number: int | None, image: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(image[:1]) if number is None else self._reference(number, image)[None]
 
     def _reference(self, number: int, image: torch.Tensor) -> torch.Tensor:
         item = self.references[number]

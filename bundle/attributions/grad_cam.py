@@ -35,8 +35,7 @@ class GradCAMAttribution(Attribution):
 
     Source:
         Selvaraju et al., ICCV 2017, eq. 1 and 2; without the rectifier of eq. 2 as in Wargnier-Dauchelle et al.,
-        IEEE TMI 42(11), 2023, section IV. A hook of our own, because Captum's LayerGradCam takes no layer that returns
-        tensors nobody uses, as the blocks of the PatchGAN do.
+        IEEE TMI 42(11), 2023, section IV. A hook of our own, because the layer after the target may work in place.
     """
 
     def __init__(self, target_layer: str | None = None) -> None:

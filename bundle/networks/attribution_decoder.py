@@ -8,152 +8,30 @@ of first-order operations, so training through it needs no double backpropagatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bundle.networks.conv_pullback import conv_pullback
+
 NORMS = ("batch", "group", "instance", "none")
-
-
-def _is_exporting() -> bool:
-    """Tell whether torch.export or torch.onnx is reading the network.
-
-    It then takes only forms that ONNX has: the exporter drops an average's own divisor without a word, and a transposed
-    convolution there has no output padding that depends on the input's size.
-    """
-    if torch.jit.is_scripting():  # type: ignore[attr-defined]
-        return False
-    else:  # TorchScript skips this branch; what follows a return it would read
-        return torch.compiler.is_exporting()
-
-
-def conv_pullback(
-    grad: torch.Tensor, weight: torch.Tensor, input_size: list[int], stride: int, padding: int
-) -> torch.Tensor:
-    """Pull a derivative back through a convolution: the transposed convolution with the same weight.
-
-    Args:
-        grad: derivative with respect to the convolution's output.
-        weight: the convolution's weight.
-        input_size: spatial size of the convolution's input; it fixes the transposed convolution's output padding,
-            which the output size alone leaves open for strides above 1.
-        stride: stride along every axis.
-        padding: zero padding on both sides of every axis.
-
-    Shape:
-        - grad: ``(B, C_out, *spatial_out)``.
-        - weight: ``(C_out, C_in, *kernel)``.
-        - output: ``(B, C_in, *input_size)``.
-    """
-    exporting = _is_exporting()
-    output_padding = [
-        # Exported, it is the largest that any size needs, and what is too much is cut off below.
-        stride - 1
-        if exporting
-        else input_size[i] - ((grad.shape[2 + i] - 1) * stride - 2 * padding + weight.shape[2 + i])
-        for i in range(len(input_size))
-    ]
-    if len(input_size) == 3:
-        grad = F.conv_transpose3d(
-            grad, weight, stride=[stride] * 3, padding=[padding] * 3, output_padding=output_padding
-        )
-    else:
-        grad = F.conv_transpose2d(
-            grad, weight, stride=[stride] * 2, padding=[padding] * 2, output_padding=output_padding
-        )
-    if exporting:
-        for i in range(len(input_size)):
-            grad = grad.narrow(2 + i, 0, input_size[i])
-    return grad
 
 
 def leaky_relu_pullback(grad: torch.Tensor, z: torch.Tensor, slope: float) -> torch.Tensor:
     """Pull a derivative back through a leaky rectifier with input ``z`` (all of one shape)."""
-    # PyTorch's own derivative: one pass over memory, where torch.where(z > 0, ...) makes two temporaries.
-    return torch.ops.aten.leaky_relu_backward(grad, z, slope, False)
-
-
-class IntensityHinges(nn.Module):
-    """Expand every image channel into one hinge per knot, leaky rectifier of intensity minus knot, and pool the hinges.
-
-    Their weighted sums are the piecewise linear functions of a voxel's own intensity. The derivative through them
-    depends on how bright the voxel itself is, so an attribution map resolves single voxels in spite of the pooling and
-    the strides that follow, and a brightness that no healthy tissue has is told apart from the first step of the
-    training. Pooled by 2, the convolutions work on an eighth of the voxels of a volume.
-
-    Args:
-        knots: intensities at which a hinge bends; none leaves the image as it is, without pooling.
-        slope: slope of a hinge below its knot.
-        pooling: edge, in voxels, of the cubes that the hinges are averaged over. Voxels beyond the border count as 0.
-
-    Shape:
-        - input: ``(B, C, *spatial)``.
-        - output: ``(B, C * len(knots), *pooled)`` with ``pooled = ceil(spatial / pooling)``, or the input.
-
-    Raises:
-        ValueError: When ``pooling`` is below 1, or above 1 without knots.
-    """
-
-    def __init__(self, knots: Sequence[float], slope: float, pooling: int = 1) -> None:
-        super().__init__()
-        if pooling < 1 or (pooling > 1 and len(knots) == 0):
-            raise ValueError(f"pooling must be at least 1, and 1 without knots, got {pooling} for {len(knots)} knots.")
-        # Kept with the weights, which mean nothing under other knots; an image left as it is keeps nothing.
-        self.register_buffer("knots", torch.tensor(knots, dtype=torch.float32), persistent=len(knots) > 0)
-        self.slope = slope
-        self.pooling = pooling
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the pooled hinges, all channels of the first knot first."""
-        if self.knots.numel() == 0:
-            return x
-        # Knot by knot: the hinges of all knots at the image's full size would not fit into a processor's cache.
-        return torch.cat([self._pool(F.leaky_relu(x - knot, self.slope)) for knot in self._knots_like(x)], dim=1)
-
-    def pullback(self, grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Return the derivative with respect to the image ``x`` from the one with respect to the pooled hinges."""
-        if self.knots.numel() == 0:
-            return grad
-        total = torch.zeros_like(x)
-        for i, knot in enumerate(self._knots_like(x)):
-            hinge_grad = self._unpool(grad[:, i * x.shape[1] : (i + 1) * x.shape[1]], x)
-            total = total + leaky_relu_pullback(hinge_grad, x - knot, self.slope)
-        return total
-
-    def _knots_like(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.as_tensor(self.knots, dtype=x.dtype)
-
-    def _pool(self, hinge: torch.Tensor) -> torch.Tensor:
-        edge = self.pooling
-        if edge == 1:
-            return hinge
-        if _is_exporting():  # fill up the cubes at the border, which makes the divisor the number of their voxels
-            padding: list[int] = []
-            for size in hinge.shape[2:]:
-                padding = [0, -size % edge] + padding
-            hinge = F.pad(hinge, padding)
-        if hinge.dim() == 5:
-            return F.avg_pool3d(hinge, edge, ceil_mode=True, divisor_override=edge * edge * edge)
-        return F.avg_pool2d(hinge, edge, ceil_mode=True, divisor_override=edge * edge)
-
-    def _unpool(self, grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        if self.pooling == 1:
-            return grad
-        grad = F.interpolate(grad, scale_factor=float(self.pooling)) / float(self.pooling ** (x.dim() - 2))
-        for axis in range(2, x.dim()):
-            grad = grad.narrow(axis, 0, x.shape[axis])
-        return grad
+    # PyTorch's own derivative: one pass over memory, where torch.where(z > 0, ...) makes two temporaries. Only the sign
+    # of z counts, so nothing is differentiated with respect to it: autograd would pass zeros through all layers before.
+    return torch.ops.aten.leaky_relu_backward(grad, z.detach().to(grad.dtype), slope, False)
 
 
 def _standardised_pullback(grad: torch.Tensor, z: torch.Tensor, axes: list[int], eps: float) -> torch.Tensor:
     """Pull a derivative back through ``(z - mean) / sqrt(var + eps)`` with the statistics taken over ``axes``."""
     centred = z - z.mean(axes, keepdim=True)
-    inverse_sd = torch.rsqrt(centred.square().mean(axes, keepdim=True) + eps)
-    standardised = centred * inverse_sd
-    along = (grad * standardised).mean(axes, keepdim=True)
-    return inverse_sd * (grad - grad.mean(axes, keepdim=True) - standardised * along)
+    inverse_variance = (centred.square().mean(axes, keepdim=True) + eps).reciprocal()
+    inverse_sd = inverse_variance.sqrt()
+    along = inverse_variance * inverse_sd * (grad * centred).mean(axes, keepdim=True)
+    shifted = torch.addcmul(-inverse_sd * grad.mean(axes, keepdim=True), grad, inverse_sd)
+    return torch.addcmul(shifted, centred, along, value=-1)
 
 
 def _per_channel(parameter: torch.Tensor, dims: int) -> torch.Tensor:
@@ -170,9 +48,11 @@ class GroupNorm(nn.GroupNorm):
 
     def pullback(self, grad: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Return the derivative with respect to the input ``z`` from the one with respect to the output."""
-        shape = [z.shape[0], self.num_groups, -1]
-        grad = (grad * _per_channel(self.weight, z.dim())).reshape(shape)
-        return _standardised_pullback(grad, z.reshape(shape), [2], self.eps).reshape(z.shape)
+        groups = [z.shape[0], self.num_groups, z.shape[1] // self.num_groups] + list(z.shape[2:])
+        axes = [i for i in range(2, z.dim() + 1)]  # noqa: C416 (TorchScript has no list(range(...)) here)
+        grad = grad * _per_channel(self.weight, z.dim())
+        z = z.to(self.weight.dtype)
+        return _standardised_pullback(grad.reshape(groups), z.reshape(groups), axes, self.eps).reshape(z.shape)
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -276,23 +156,26 @@ class ConvBlock(nn.Module):
         self.padding = self.PADDING
         self.slope = slope
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the block's output and the inputs of its normalisation and of its activation."""
-        z = self.conv(x)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the block's output."""
+        return self.rectify(self.conv(x))[0]
+
+    def rectify(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the block's output from that of its convolution, and the inputs of normalisation and rectifier."""
         if self.norm_before_activation:
             normalised = self.norm(z)
             return F.leaky_relu(normalised, self.slope), z, normalised
         activated = F.leaky_relu(z, self.slope)
         return self.norm(activated), activated, z
 
-    def pullback(
-        self, grad: torch.Tensor, norm_input: torch.Tensor, activation_input: torch.Tensor, input_size: list[int]
+    def rectify_pullback(
+        self, grad: torch.Tensor, norm_input: torch.Tensor, activation_input: torch.Tensor
     ) -> torch.Tensor:
-        """Return the derivative with respect to the block's input from the one with respect to its output."""
+        """Return the derivative with respect to the convolution's output from the one with respect to the block's."""
         if self.norm_before_activation:
-            grad = leaky_relu_pullback(grad, activation_input, self.slope)
-            grad = self.norm.pullback(grad, norm_input)
-        else:
-            grad = self.norm.pullback(grad, norm_input)
-            grad = leaky_relu_pullback(grad, activation_input, self.slope)
+            return self.norm.pullback(leaky_relu_pullback(grad, activation_input, self.slope), norm_input)
+        return leaky_relu_pullback(self.norm.pullback(grad, norm_input), activation_input, self.slope)
+
+    def conv_pullback(self, grad: torch.Tensor, input_size: list[int]) -> torch.Tensor:
+        """Return the derivative with respect to the block's input from the one with respect to its convolution's."""
         return conv_pullback(grad, self.conv.weight, input_size, self.stride, self.padding)

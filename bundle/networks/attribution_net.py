@@ -4,6 +4,7 @@
 from collections.abc import Callable
 
 import torch
+from monai.data import MetaTensor
 from torch import nn
 
 from bundle.conventions import join_prediction
@@ -21,8 +22,9 @@ class AttributionNet(nn.Module):
             graph; ``"autograd"`` differentiates any classifier, with a second-order graph in training mode;
             ``"auto"`` takes the decoder where the classifier has one.
         sampler: function from a batch of images to the points that training mode takes the attribution at, such as
-            :py:class:`bundle.attributions.PathSampler`; it costs a second forward pass. None takes it at the image
-            itself. The logit is always the image's, and evaluation mode ignores the sampler.
+            :py:class:`bundle.attributions.PathSampler`; it costs a second forward pass of the images whose maps are
+            wanted. None takes it at the image itself. The logit is always the image's, and evaluation mode ignores the
+            sampler.
 
     Shape:
         - input: ``(B, C, *spatial)``.
@@ -30,7 +32,8 @@ class AttributionNet(nn.Module):
         - output: ``(B, C + 1, *spatial)``, see `bundle.conventions.split_prediction`.
 
     Raises:
-        ValueError: When ``method`` is unknown, or is ``"decoder"`` and the classifier has none.
+        ValueError: When ``method`` is unknown, or is ``"decoder"`` and the classifier has none; in `forward`, when the
+            classifier computes in float16, by autocast or otherwise.
 
     Source:
         Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 4 and section III-B (the attribution as a decoder);
@@ -54,6 +57,8 @@ class AttributionNet(nn.Module):
             )
         self.classifier = classifier
         self.method = ("decoder" if has_decoder else "autograd") if method == "auto" else method
+        # A classifier that does not say otherwise may let images act on each other, as batch normalisation does.
+        self.couples_images = bool(getattr(classifier, "couples_images", True))
         self.sampler = sampler
         self.has_sampler = sampler is not None  # TorchScript cannot read the sampler itself
 
@@ -65,15 +70,31 @@ class AttributionNet(nn.Module):
             attributed: which images' maps are wanted; the maps of the others are NaN and cost nothing. A constraint on
                 healthy images needs no others, see :py:class:`bundle.data.batches.PrepareHealthyAttribution`.
         """
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return self._predict(x, attributed)
+        else:  # TorchScript skips this branch
+            if not isinstance(x, MetaTensor):
+                return self._predict(x, attributed)
+            # Every operation on a MetaTensor copies its metadata: once, for the prediction, is enough.
+            pred = self._predict(x.as_tensor(), attributed)
+            return MetaTensor(pred).copy_meta_from(x)
+
+    def _predict(self, x: torch.Tensor, attributed: torch.Tensor | None) -> torch.Tensor:
         if self.training and self.has_sampler:
             logits, attribution = self._forward_sampled(x, attributed)
         else:
             logits, attribution = self._forward_with_attribution(x, attributed)
+        if logits.dtype == torch.float16:
+            raise ValueError(
+                "logits must be of a type that holds attributions of 1e-8, got torch.float16. Use bfloat16 for mixed "
+                "precision."
+            )
+        attribution = attribution.to(x.dtype)  # mixed precision ends here: what follows is in the images' precision
         if attributed is not None:
             maps = torch.full_like(x, float("nan"))
-            maps[attributed] = attribution.to(x.dtype)
+            maps[attributed] = attribution
             attribution = maps
-        return join_prediction(attribution, logits.flatten(1).mean(1, keepdim=True))
+        return join_prediction(attribution, logits.flatten(1).to(x.dtype).mean(1, keepdim=True))
 
     def _forward_with_attribution(
         self, x: torch.Tensor, attributed: torch.Tensor | None
@@ -89,7 +110,10 @@ class AttributionNet(nn.Module):
     @torch.jit.unused
     def _forward_sampled(self, x: torch.Tensor, attributed: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.sampler is not None
-        _, attribution = self._forward_with_attribution(self.sampler(x), attributed)
+        points = self.sampler(x)  # of all images, so that the draws do not depend on which maps are wanted
+        if attributed is not None and not self.couples_images:
+            points, attributed = points[attributed], None
+        _, attribution = self._forward_with_attribution(points, attributed)
         return self.classifier(x), attribution
 
     @torch.jit.unused

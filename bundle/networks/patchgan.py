@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from bundle.networks.attribution_decoder import ConvBlock, IntensityHinges
+from bundle.networks.attribution_decoder import ConvBlock
+from bundle.networks.intensity_hinges import IntensityHinges
 
 INITIALISATIONS = ("normal", "kaiming")
 
@@ -30,7 +31,7 @@ class PatchGANClassifier(nn.Module):
         bias: ``"unnormalised"`` gives a bias only to convolutions without normalisation, ``"all"`` to every one.
         slope: negative slope of the leaky rectifiers.
         intensity_knots: knots of hinges that every image channel is expanded into before the first convolution, see
-            :py:class:`bundle.networks.attribution_decoder.IntensityHinges` (ours); none for the paper's network.
+            :py:class:`bundle.networks.intensity_hinges.IntensityHinges` (ours); none for the paper's network.
         intensity_pooling: edge, in voxels, of the cubes that the hinges are averaged over.
         initialisation: ``"normal"`` draws weights from N(0, 0.02) and norm scales from N(1, 0.02), as PatchGANs do;
             ``"kaiming"`` keeps the variance through the leaky rectifiers and starts with small logits.
@@ -76,6 +77,7 @@ class PatchGANClassifier(nn.Module):
             raise ValueError(f"initialisation must be one of {', '.join(INITIALISATIONS)}, got {initialisation!r}.")
 
         self.hinges = IntensityHinges(intensity_knots, slope, intensity_pooling)
+        self.stem_is_affine = len(intensity_knots) == 0
         self.couples_images = norm == "batch"
         widths = [in_channels * max(1, len(intensity_knots)), *channels, 1]
         last = len(channels)
@@ -114,7 +116,7 @@ class PatchGANClassifier(nn.Module):
         """Return the patch logits of ``x``."""
         x = self.hinges(x)
         for block in self.blocks:
-            x, _, _ = block(x)
+            x = block(x)
         return x
 
     def forward_with_attribution(
@@ -132,26 +134,57 @@ class PatchGANClassifier(nn.Module):
             - attributed: ``(B,)``, bool.
             - output: ``(B, 1, *patches)`` and, for the N attributed images, ``(N, in_channels, *spatial)``.
         """
-        image = x
-        x = self.hinges(x)
+        if attributed is None or self.couples_images:
+            logits, grad = self.decode(self.stem(x), x.shape[0])
+            attribution = self.stem_pullback(grad, x)
+            return logits, attribution if attributed is None else attribution[attributed]
+        # The wanted images first: what the decoder takes from the layers then is a slice, without a copy.
+        order = attributed.to(torch.uint8).argsort(stable=True, descending=True)
+        wanted = int(attributed.sum())
+        x = x[order]
+        logits, grad = self.decode(self.stem(x), wanted)
+        return logits[order.argsort()], self.stem_pullback(grad, x[:wanted])
+
+    def stem(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the output of the first convolution, which is affine in ``x`` when `stem_is_affine`."""
+        for i, block in enumerate(self.blocks):
+            if i == 0:
+                x = block.conv(self.hinges(x))
+        return x
+
+    def stem_pullback(self, grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return the derivative with respect to ``x`` from the one with respect to its stem."""
+        for i, block in enumerate(self.blocks):
+            if i == 0:
+                grad = block.conv_pullback(grad, self.hinges.output_size(x))
+        return self.hinges.pullback(grad, x)
+
+    def decode(self, z: torch.Tensor, wanted: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the patch logits and the derivative of their mean, both from the output of the first convolution.
+
+        Args:
+            z: output of `stem`.
+            wanted: number of images, from the first on, whose derivative is wanted.
+
+        Shape:
+            - z: ``(B, channels[0], *spatial_out)``.
+            - output: ``(B, 1, *patches)`` and ``(wanted, channels[0], *spatial_out)``.
+        """
+        x = z
         norm_inputs: list[torch.Tensor] = []
         activation_inputs: list[torch.Tensor] = []
         input_sizes: list[list[int]] = []
-        for block in self.blocks:
+        for i, block in enumerate(self.blocks):
             input_sizes.append(list(x.shape[2:]))
-            x, norm_input, activation_input = block(x)
-            norm_inputs.append(norm_input)
-            activation_inputs.append(activation_input)
-        grad = torch.full_like(x, 1.0 / x[0].numel())
-        if attributed is not None and not self.couples_images:
-            image, grad = image[attributed], grad[attributed]
-            norm_inputs = [norm_input[attributed] for norm_input in norm_inputs]
-            activation_inputs = [activation_input[attributed] for activation_input in activation_inputs]
+            x, norm_input, activation_input = block.rectify(x if i == 0 else block.conv(x))
+            norm_inputs.append(norm_input[:wanted])
+            activation_inputs.append(activation_input[:wanted])
+        patches = 1
+        for size in x.shape[2:]:
+            patches = patches * size
+        grad = torch.full_like(x[:wanted], 1.0 / patches)
         for i in range(len(self.blocks) - 1, -1, -1):
             grad = self._pull_back_block(i, grad, norm_inputs[i], activation_inputs[i], input_sizes[i])
-        grad = self.hinges.pullback(grad, image)
-        if attributed is not None and self.couples_images:
-            grad = grad[attributed]
         return x, grad
 
     def _pull_back_block(
@@ -165,7 +198,9 @@ class PatchGANClassifier(nn.Module):
         # A search, not self.blocks[index]: TorchScript neither indexes a ModuleList by a variable nor reverses it.
         for i, block in enumerate(self.blocks):
             if i == index:
-                grad = block.pullback(grad, norm_input, activation_input, input_size)
+                grad = block.rectify_pullback(grad, norm_input, activation_input)
+                if i > 0:
+                    grad = block.conv_pullback(grad, input_size)
         return grad
 
 

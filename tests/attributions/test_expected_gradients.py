@@ -70,7 +70,7 @@ def test_stratified_draws_have_one_point_in_each_interval():
 def test_internal_batch_size_bounds_the_passes_only(patchgan, draw_images, internal_batch_size):
     network, images, references = patchgan(2), draw_images(3, 1, 40, 48), draw_images(2, 1, 40, 48, seed=2)
     sizes = []
-    network.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    network.classifier.blocks[1].conv.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
     result = ExpectedGradientsAttribution(references, 6, internal_batch_size=internal_batch_size)(network, images)
     assert max(sizes) <= internal_batch_size and sum(sizes) == 3 * 6
     expected = ExpectedGradientsAttribution(references, 6, internal_batch_size=18)(network, images)
@@ -120,4 +120,4 @@ def test_wrong_arguments(arguments, message):
 def test_reference_of_another_shape(patchgan):
     attribution = ExpectedGradientsAttribution(torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match=r"\(1, 40, 48\), got \(1, 8, 8\) for reference 0"):
-        attribution(patchgan(2), torch.zeros(1, 1, 40, 48))
+        attribution(patchgan(2), torch.zeros(1, 1, 40, 48, dtype=torch.float64))

@@ -48,7 +48,7 @@ def test_baseline_is_broadcast(patchgan, draw_images, shape):
 def test_internal_batch_size_bounds_the_passes_only(patchgan, draw_images, internal_batch_size):
     network, images = patchgan(2), draw_images(3, 1, 40, 48)
     sizes = []
-    network.classifier.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    network.classifier.blocks[1].conv.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
     result = IntegratedGradientsAttribution(n_steps=6, internal_batch_size=internal_batch_size)(network, images)
     assert max(sizes) <= internal_batch_size and sum(sizes) == 3 * 6
     expected = IntegratedGradientsAttribution(n_steps=6, internal_batch_size=18)(network, images)

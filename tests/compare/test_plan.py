@@ -21,6 +21,7 @@ def test_methods_of_table_4():
         "ross": ("g",),
         "erion": ("eg",),
         "unsup": ("g",),
+        "unsup_ridge": ("g",),
     }
     assert {"attribution", "grad_cam", "intensity"} <= set(plan.scores)
 

@@ -11,7 +11,7 @@ from monai.networks.utils import convert_to_onnx
 
 from bundle.conventions import split_prediction
 from bundle.deployment import check_exported, export_onnx, export_program, export_torchscript, load_exported
-from bundle.networks import AttributionNet, PatchGANClassifier, attribution_decoder
+from bundle.networks import AttributionNet, PatchGANClassifier
 
 SIZES = {"inference.yaml": (23, 27, 23), "inference_2d.yaml": (37, 45)}
 SUFFIXES = (".ts", ".pt2", ".onnx")
@@ -117,13 +117,3 @@ def test_weights_of_another_network_are_noticed(exported):
     other = torch.nn.Sequential(network, torch.nn.Tanh())
     with pytest.raises(ValueError, match=r"model\.ts: predictions .* 0\.0001 of the largest magnitude in \d+\.\d\d%"):
         check_exported(folder / "model.ts", other, (1, *size))
-
-
-def test_pooling_whose_divisor_the_exporter_drops_is_noticed(tmp_path, monkeypatch):
-    """Why the network takes another form for exporters: ONNX has no average with a divisor of its own."""
-    monkeypatch.setattr(attribution_decoder, "_is_exporting", lambda: False)
-    torch.manual_seed(0)
-    network = AttributionNet(PatchGANClassifier(2, 1, (4,), (2, 1), intensity_knots=(0.0,), intensity_pooling=2))
-    export_onnx(network, tmp_path / "model.onnx", (1, 11, 13))
-    with pytest.raises(ValueError, match=r"model\.onnx: predictions must be PyTorch's"):
-        check_exported(tmp_path / "model.onnx", network, (1, 11, 13))

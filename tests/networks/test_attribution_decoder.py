@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bundle.networks import AttributionNet, PatchGANClassifier
-from bundle.networks.attribution_decoder import BatchNorm, IntensityHinges, make_norm
+from bundle.networks.attribution_decoder import BatchNorm, make_norm
 
 NORMS = ["batch", "group", "instance", "none"]
 SIZES = [pytest.param((27, 33), id="2d_odd"), pytest.param((24, 27, 31), id="3d_mixed")]
@@ -88,46 +88,15 @@ def test_map_through_intensity_hinges_equals_autograd(size, in_channels, pooling
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("method", ["decoder", "autograd"])
-def test_maps_of_some_images_are_those_of_all(norm, method):
+@pytest.mark.parametrize("attributed", [[True, False, True, False], [False, True, True, True], [False] * 4])
+def test_maps_of_some_images_are_those_of_all(norm, method, attributed):
     network = AttributionNet(make_classifier(2, norm, True, knots=KNOTS), method).train()
     x = torch.randn(4, 1, 27, 33, dtype=torch.float64)
-    attributed = torch.tensor([True, False, True, False])
+    attributed = torch.tensor(attributed)
     every, some = network(x), network(x, attributed)
     torch.testing.assert_close(some[attributed], every[attributed], rtol=1e-12, atol=1e-15)
     torch.testing.assert_close(some[:, 1:], every[:, 1:])
     assert some[~attributed, :1].isnan().all()
-
-
-def test_hinges_bend_at_their_knots():
-    hinges = IntensityHinges([0.0, 2.0], slope=0.1)
-    x = torch.tensor([-1.0, 1.0, 3.0]).reshape(1, 1, 3, 1)
-    expected = torch.tensor([[-0.1, 1.0, 3.0], [-0.3, -0.1, 1.0]]).reshape(1, 2, 3, 1)
-    torch.testing.assert_close(hinges(x), expected)
-    grad = torch.ones(1, 2, 3, 1)
-    torch.testing.assert_close(hinges.pullback(grad, x).flatten(), torch.tensor([0.2, 1.1, 2.0]))
-
-
-def test_hinges_are_averaged_over_cubes():
-    hinges = IntensityHinges([0.0], slope=0.0, pooling=2)
-    x = torch.tensor([[4.0, 8.0, 2.0], [-1.0, 0.0, 6.0]])[None, None]
-    torch.testing.assert_close(hinges(x), torch.tensor([[3.0, 2.0]])[None, None])
-    expected = torch.tensor([[0.25, 0.25, 0.5], [0.0, 0.0, 0.5]])[None, None]
-    torch.testing.assert_close(hinges.pullback(torch.tensor([[1.0, 2.0]])[None, None], x), expected)
-
-
-@pytest.mark.parametrize(("knots", "pooling"), [([0.0], 0), ([], 2)])
-def test_wrong_pooling_is_named(knots, pooling):
-    with pytest.raises(ValueError, match=f"got {pooling} for {len(knots)} knots"):
-        IntensityHinges(knots, 0.2, pooling)
-
-
-def test_knots_are_kept_with_the_weights():
-    assert PatchGANClassifier(2, 1, (2, 2), (2, 2, 1), intensity_knots=KNOTS).state_dict()["hinges.knots"].tolist() == [
-        -1.0,
-        0.5,
-        2.0,
-    ]
-    assert "hinges.knots" not in PatchGANClassifier(2, 1, (2, 2), (2, 2, 1)).state_dict()
 
 
 def test_map_equals_autograd_on_the_odd_model_grid():
@@ -137,6 +106,62 @@ def test_map_equals_autograd_on_the_odd_model_grid():
         maps = [AttributionNet(classifier, m).eval()(x) for m in ("decoder", "autograd")]
     assert maps[0].shape == (1, 2, 91, 109, 91)
     assert relative_difference(maps[0], maps[1]) < 1e-10
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("size", SIZES)
+def test_gradients_with_some_images_are_those_of_a_loss_on_these(norm, size):
+    x = torch.randn(4, 1, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    attributed = torch.tensor([False, True, False, True])
+    gradients = []
+    for asked in (None, attributed):
+        classifier = make_classifier(len(size), norm, True)
+        pred = AttributionNet(classifier).train()(x, asked)
+        maps = pred[attributed, :1]
+        (torch.nn.functional.softplus(maps / maps.detach().std()).mean() + pred[:, 1:].square().mean()).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in classifier.parameters() if p.grad is not None]))
+    assert relative_difference(gradients[1], gradients[0]) < 1e-12
+
+
+def test_without_normalisation_the_layers_before_the_decoder_are_not_differentiated():
+    """The map depends on them through signs alone, and biases act through nothing else: no gradient, not one of 0."""
+    classifier = make_classifier(2, "none", True)
+    _, attribution = classifier.forward_with_attribution(torch.randn(2, 1, 27, 33, dtype=torch.float64))
+    attribution.square().sum().backward()
+    assert all(block.conv.bias.grad is None and block.conv.weight.grad is not None for block in classifier.blocks)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("size", SIZES)
+def test_channels_last_weights_give_the_same_map_and_gradients(norm, size):
+    x = torch.randn(2, 1, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    results = []
+    for memory_format in (torch.contiguous_format, (torch.channels_last, torch.channels_last_3d)[len(size) - 2]):
+        classifier = make_classifier(len(size), norm, True, knots=KNOTS).to(memory_format=memory_format)
+        pred = AttributionNet(classifier).train()(x)
+        pred.square().mean().backward()
+        gradients = torch.cat([p.grad.flatten() for p in classifier.parameters() if p.grad is not None])
+        results.append((pred.detach(), gradients))
+    for found, expected in zip(*results, strict=True):
+        assert relative_difference(found, expected) < 1e-12
+
+
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor"
+)  # the compiler's own, where it goes on after a break
+def test_compiled_network_gives_the_same_map_and_gradients():
+    x = torch.randn(4, 1, 27, 33, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    attributed = torch.tensor([True, False, True, False])
+    results = []
+    for compiled in (False, True):
+        classifier = make_classifier(2, "group", True, knots=KNOTS)
+        network = AttributionNet(classifier).train()
+        pred = (torch.compile(network, backend="aot_eager") if compiled else network)(x, attributed)
+        (pred[attributed, :1].square().mean() + pred[:, 1:].square().mean()).backward()
+        gradients = torch.cat([p.grad.flatten() for p in classifier.parameters() if p.grad is not None])
+        results.append((pred.detach().nan_to_num(), gradients))
+    for found, expected in zip(*results, strict=True):
+        assert relative_difference(found, expected) < 1e-12
 
 
 def test_group_norm_takes_the_largest_divisor():

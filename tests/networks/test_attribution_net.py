@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.networks.nets import DenseNet121
 
+from bundle.attributions import PathSampler
 from bundle.conventions import split_prediction
 from bundle.networks import AttributionNet, PatchGANClassifier
 
@@ -141,6 +143,65 @@ def test_scripted_network_with_a_sampler_evaluates():
     network = sampled_network(2, "group", "auto", points).eval()
     with torch.no_grad():
         torch.testing.assert_close(torch.jit.script(network)(x), network(x))
+
+
+@pytest.mark.parametrize("norm", ["group", "batch", "none"])
+@pytest.mark.parametrize("method", ["decoder", "autograd"])
+@pytest.mark.parametrize("attributed", [[False, True, True], [False] * 3])
+def test_sampled_maps_of_some_images_are_those_of_all(norm, method, attributed):
+    x, points = images_and_points((40, 48))
+    attributed = torch.tensor(attributed)
+    network = sampled_network(2, norm, method, points).train()
+    passed = []
+    network.classifier.blocks[0].conv.register_forward_pre_hook(lambda module, inputs: passed.append(len(inputs[0])))
+    every = network(x)
+    assert sorted(passed) == [3, 3]
+    passed.clear()
+    some = network(x, attributed)
+    torch.testing.assert_close(some[attributed], every[attributed], rtol=1e-12, atol=1e-15)
+    assert some[~attributed, :1].isnan().all()
+    # The points of the others are left out, except where their statistics matter.
+    assert sorted(passed) == ([3, 3] if norm == "batch" else [int(attributed.sum()), 3])
+
+
+@pytest.mark.parametrize("norm", ["group", "none"])
+def test_gradients_of_some_sampled_images_are_those_of_all(norm):
+    x, points = images_and_points((40, 48))
+    attributed = torch.tensor([False, True, True])
+    gradients = []
+    for asked in (None, attributed):
+        network = sampled_network(2, norm, "decoder", points).train()
+        pred = network(x, asked)
+        maps = pred[attributed, :1]
+        (torch.nn.functional.softplus(maps / maps.detach().std()).mean() + pred[:, 1:].square().mean()).backward()
+        gradients.append({name: p.grad for name, p in network.named_parameters() if p.grad is not None})
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-9, atol=1e-14)
+
+
+def test_draws_do_not_depend_on_the_maps_that_are_wanted():
+    network = AttributionNet(sampled_network(2, "group", "auto", torch.empty(0)).classifier, sampler=PathSampler(0.25))
+    x, _ = images_and_points((40, 48))
+    preds = []
+    for attributed in (None, torch.tensor([True, False, True])):
+        torch.manual_seed(5)
+        preds.append(network.train()(x, attributed)[[0, 2]])
+    torch.testing.assert_close(preds[1], preds[0], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_prediction_of_a_meta_tensor_keeps_its_metadata(training):
+    network = AttributionNet(PatchGANClassifier(2, 1, (4, 4, 4, 4))).train(training)
+    affine = torch.diag(torch.tensor([2.0, 3.0, 4.0, 1.0], dtype=torch.float64))
+    x = MetaTensor(torch.randn(2, 1, 40, 48), affine=affine, meta={"filename_or_obj": "image.nii"})
+    types = []
+    network.classifier.blocks[1].conv.register_forward_pre_hook(lambda module, inputs: types.append(type(inputs[0])))
+    pred = network(x)
+    assert isinstance(pred, MetaTensor) and pred.meta["filename_or_obj"] == "image.nii"
+    torch.testing.assert_close(pred.affine, affine)
+    torch.testing.assert_close(pred.as_tensor(), network(x.as_tensor()))
+    assert types[0] is torch.Tensor  # without it, every operation of the network would copy the metadata
+    pred.square().mean().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 def test_unknown_method_is_named():

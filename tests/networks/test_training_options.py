@@ -1,0 +1,46 @@
+"""What the trainer's own options do to a constrained training: they change its speed, not its result."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from monai.data import DataLoader, Dataset, MetaTensor
+from monai.engines import SupervisedTrainer
+
+from bundle.data.batches import PrepareHealthyAttribution
+from bundle.losses import AttributionConstraintLoss
+from bundle.networks import AttributionNet, PatchGANClassifier
+
+
+def train(**options: object) -> torch.Tensor:
+    """Train two iterations and return all weights."""
+    torch.manual_seed(0)
+    classifier = PatchGANClassifier(2, 1, (4, 8), (2, 1, 1), norm="group", norm_groups=2, intensity_knots=(0.0, 1.0))
+    images = torch.randn(8, 1, 20, 24, generator=torch.Generator().manual_seed(1))
+    data = [{"image": MetaTensor(image), "label": number % 2} for number, image in enumerate(images)]
+    SupervisedTrainer(
+        device="cpu",
+        max_epochs=1,
+        train_data_loader=DataLoader(Dataset(data), batch_size=4),
+        network=AttributionNet(classifier),
+        optimizer=torch.optim.SGD(classifier.parameters(), 0.1),
+        loss_function=AttributionConstraintLoss(1.0, sharpness=8.0),
+        prepare_batch=PrepareHealthyAttribution(),
+        **options,
+    ).run()
+    return torch.cat([parameter.detach().flatten() for parameter in classifier.parameters()])
+
+
+@pytest.mark.filterwarnings("ignore:Will convert to PyTorch Tensor")  # MONAI's, for every batch
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor"
+)  # the compiler's own, where it goes on after a break
+def test_compiled_training_gives_the_same_weights():
+    torch.testing.assert_close(train(compile=True, compile_kwargs={"backend": "eager"}), train(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.cuda.amp.GradScaler:FutureWarning", "ignore:.*CUDA is not available")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="mixed precision acts on a GPU only")
+def test_mixed_precision_is_off_without_a_gpu():
+    amp = train(amp=True, amp_kwargs={"dtype": torch.bfloat16})
+    torch.testing.assert_close(amp, train(), rtol=0, atol=0)
