@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.anomaly import write_text_atomically
+from bundle.data.files import write_text_atomically
 from bundle.report.training_record import STATEMENT, training_record
 
 

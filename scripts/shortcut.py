@@ -12,9 +12,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.anomaly import write_text_atomically
 from bundle.compare.shortcut import read_shortcut, summarise_shortcut
 from bundle.compare.tables import write_table
+from bundle.data.files import write_text_atomically
 from bundle.report.figure_files import save_figure
 from bundle.report.shortcut import shortcut_figure, shortcut_markdown
 

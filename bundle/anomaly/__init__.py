@@ -34,10 +34,8 @@ from bundle.anomaly.threshold import (
     AnomalyThresholdd,
     check_calibration_rule,
     decision_point,
-    file_sha256,
     load_thresholds,
     save_thresholds,
-    write_text_atomically,
 )
 
 __all__ = [
@@ -63,11 +61,9 @@ __all__ = [
     "conformal_threshold",
     "decision_point",
     "expected_calibration_error",
-    "file_sha256",
     "load_thresholds",
     "map_key",
     "mask_key",
     "save_thresholds",
     "smallest_threshold",
-    "write_text_atomically",
 ]

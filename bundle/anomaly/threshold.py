@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -18,6 +17,7 @@ from monai.utils import ensure_tuple_rep
 
 from bundle.anomaly.maps import map_key, mask_key
 from bundle.conventions import ATTRIBUTION
+from bundle.data.files import file_sha256, write_text_atomically
 
 DECISION_LOGIT = 0.0
 """A subject is called pathological when its image logit is above this: probability one half."""
@@ -53,27 +53,6 @@ def decision_point(logits: Sequence[float], labels: Sequence[int]) -> float:
     balanced = positive[:, truth == 1].mean(1) - positive[:, truth == 0].mean(1)
     best = candidates[balanced >= balanced.max() - 1e-12]
     return float(best[np.argmin(np.abs(best))])
-
-
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file so that its name never holds half of it: to a hidden neighbour first, then rename."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_calibration_rule(calibration: str) -> None:

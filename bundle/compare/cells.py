@@ -21,11 +21,11 @@ import monai
 import torch
 from monai.bundle import ConfigParser
 
-from bundle.anomaly import write_text_atomically
 from bundle.compare.code import PACKAGE, code_fingerprint
 from bundle.compare.data import FileHashes, data_fingerprint
 from bundle.compare.plan import ROOT, Cohort, Method, Plan
 from bundle.conventions import TEST, TRAINING, VALIDATION
+from bundle.data.files import write_text_atomically
 
 TRAIN, EVALUATE = "train", "evaluate"
 _EXTRA = ("ig", "eg", "ieg", "grad_cam")  # of configs/attributions.yaml

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bundle.anomaly import file_sha256, write_text_atomically
 from bundle.conventions import IMAGE, MASK
+from bundle.data.files import file_sha256, write_text_atomically
 from bundle.data.records import load_sections
 
 _QUIET_BELOW = 1000  # files; a progress bar for fewer is noise

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.anomaly import write_text_atomically
 from bundle.compare.cells import Cell
 from bundle.conventions import CONDITION, PATIENT, SUBJECT
+from bundle.data.files import csv_text, write_text_atomically
 
 Row = dict[str, Any]
 
@@ -61,16 +58,8 @@ def cell_row(cell: Cell) -> Row:
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as CSV in one step; unknown values are ``nan``."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: "nan" if _is_unknown(value) else value for key, value in row.items()} for row in rows)
-    write_text_atomically(path, text.getvalue())
+    write_text_atomically(path, csv_text(rows, columns, unknown="nan"))
 
 
 def _record(cell: Cell) -> Any:
     return json.loads((cell.folder / "evaluation.json").read_text(encoding="utf-8"))
-
-
-def _is_unknown(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -6,7 +6,6 @@ complete, and a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.conventions import IMAGE, MASK, SUBJECT
+from bundle.data.files import file_sha256
 from bundle.data.records import Entry
 from bundle.data.slice_sources import SliceSource, SliceStack
 from bundle.data.slices import SlicePlan, SliceSet, fit, slice_entry
@@ -61,8 +61,7 @@ def write_slices(output_dir: Path, slices: SliceSet, source: SliceSource, plan: 
 
 def _prepare(output_dir: Path, slices: SliceSet, source: Path, plan: SlicePlan) -> None:
     """Make the folders and note source and plan, or check that those noted are the same."""
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    content: dict[str, Any] = {"source": source.name, "source_sha256": digest, **asdict(plan)}
+    content: dict[str, Any] = {"source": source.name, "source_sha256": file_sha256(source), **asdict(plan)}
     noted = json.loads(json.dumps({**content, "shape": slices.shape, "slices": len(slices)}))
     prepare_folder(output_dir, noted, plan=_PLAN, datalist=_DATALIST, same="the same slices", found="some")
 

@@ -1,4 +1,4 @@
-"""Write files so that a file under its final name is always complete, and data sets so that they can be resumed."""
+"""Write volumes and records whole, and data sets so that they can be resumed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 import nibabel as nib
 from monai.config import PathLike
 from monai.data import NibabelWriter
+
+from bundle.data.files import write_text_atomically, written_whole
 
 
 class AtomicNibabelWriter(NibabelWriter):
@@ -41,19 +43,13 @@ class AtomicNibabelWriter(NibabelWriter):
 
 def save_nifti(image: nib.Nifti1Image, path: Path) -> None:
     """Save an image under a temporary name beside its own, then rename it."""
-    temporary = path.with_name(f".{os.getpid()}_{path.name}")
-    try:
-        nib.save(image, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as part:
+        nib.save(image, part)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file in one step."""
-    temporary = path.with_name(f".{os.getpid()}_{path.name}")
-    temporary.write_text(json.dumps(content, indent=4) + "\n")
-    os.replace(temporary, path)
+    write_text_atomically(path, json.dumps(content, indent=4) + "\n")
 
 
 def prepare_folder(

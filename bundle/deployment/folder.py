@@ -13,7 +13,8 @@ import torch
 from ignite.handlers import Checkpoint
 from monai.bundle import ConfigParser
 
-from bundle.anomaly import file_sha256, load_thresholds
+from bundle.anomaly import load_thresholds
+from bundle.data.files import file_sha256
 from bundle.deployment.exporters import check_exported, export_onnx, export_program, export_torchscript
 from bundle.deployment.record import deployment_record, model_grid
 from bundle.handlers.saving import load_safely

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 import math
@@ -16,7 +14,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
-from bundle.anomaly import load_thresholds, mask_key, write_text_atomically
+from bundle.anomaly import load_thresholds, mask_key
 from bundle.conventions import (
     ATTRIBUTION,
     CONDITION,
@@ -28,6 +26,7 @@ from bundle.conventions import (
     PATIENT,
     SUBJECT,
 )
+from bundle.data.files import csv_text, write_text_atomically
 from bundle.handlers.evaluation_curves import AttributionHistogram, dice_over_threshold, ranking_points
 from bundle.handlers.items import BrainVoxels, check_brain_volume, decollated_items, is_annotated
 from bundle.handlers.processes import gather_by_turns, is_first_process
@@ -188,8 +187,8 @@ class EvaluationHandler:
             "volumes": self._volume_rows(),
             "subjects": self._rows,
         }
-        write_text_atomically(self.output_dir / "subjects.csv", _csv_text(record["subjects"]))
-        write_text_atomically(self.output_dir / "summary.csv", _csv_text(record["summary"]))
+        write_text_atomically(self.output_dir / "subjects.csv", csv_text(record["subjects"]))
+        write_text_atomically(self.output_dir / "summary.csv", csv_text(record["summary"]))
         drawn = json.dumps(_strict({"curves": curves, "histogram": histogram}))
         write_text_atomically(self.output_dir / "curves.json", drawn + "\n")
         write_text_atomically(self.output_dir / "evaluation.json", json.dumps(_strict(record), indent=4) + "\n")
@@ -301,16 +300,6 @@ class EvaluationHandler:
         return rows
 
 
-def _csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows whose columns may differ; unknown values stay empty."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: "" if _is_nan(value) else value for key, value in row.items()} for row in rows)
-    return text.getvalue()
-
-
 def _strict(value: Any) -> Any:
     """Replace NaN and infinity, which JSON does not know, by null."""
     if isinstance(value, Mapping):
@@ -318,7 +307,3 @@ def _strict(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_strict(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)

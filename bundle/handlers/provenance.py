@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bundle import __version__
-from bundle.anomaly import file_sha256, write_text_atomically
+from bundle.data.files import file_sha256, write_text_atomically
 
 _PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scipy")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from bundle.anomaly import write_text_atomically
+from bundle.data.files import write_text_atomically
 from bundle.handlers.processes import is_first_process
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from monai.transforms import ResampleToMatch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bundle.anomaly import load_thresholds, mask_key, write_text_atomically
+from bundle.anomaly import load_thresholds, mask_key
 from bundle.audit import SubjectFalls, control_regions, fill_region, free_tissue, summarise_falls
 from bundle.conventions import (
     ATTRIBUTION,
@@ -33,6 +31,7 @@ from bundle.conventions import (
     SUBJECT,
     split_prediction,
 )
+from bundle.data.files import csv_text, write_text_atomically
 from bundle.handlers.calibration import person
 from bundle.handlers.items import decollated_items, is_annotated
 from bundle.metrics import volume_ml
@@ -151,7 +150,8 @@ class ShortcutAuditHandler:
             "left_out": self._left_out,
             "subjects": [subject.record() for subject in self._falls],
         }
-        write_text_atomically(self.output_dir / "audit.csv", _csv_text(self._falls))
+        regions = [row for subject in self._falls for row in subject.region_rows()]
+        write_text_atomically(self.output_dir / "audit.csv", csv_text(regions))
         write_text_atomically(self.output_dir / "audit.json", json.dumps(record, indent=4, allow_nan=False) + "\n")
         logger.info("audit of %d subjects written to %s", len(self._falls), self.output_dir)
 
@@ -203,13 +203,3 @@ def _masks(item: Mapping[str, Any], key: str) -> tuple[Mask, Mask]:
     masks = [item[key], item[MASK] if is_annotated(item) else torch.zeros_like(item[key])]
     anomaly, lesion = (torch.as_tensor(to_input(mask.float(), item[IMAGE])).cpu().numpy()[0] > 0.5 for mask in masks)
     return anomaly, lesion
-
-
-def _csv_text(falls: Sequence[SubjectFalls]) -> str:
-    """Write one row for each region that was filled."""
-    rows = [row for subject in falls for row in subject.region_rows()]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

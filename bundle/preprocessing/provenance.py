@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle import __version__
+from bundle.data.files import file_sha256
 from bundle.preprocessing.brain_extraction import PACKAGES
 from bundle.preprocessing.inputs import Subject
 from bundle.preprocessing.settings import Settings
@@ -19,7 +20,6 @@ from bundle.preprocessing.settings import Settings
 PIPELINE_VERSION = 1  # raised when the same inputs and parameters give another result
 
 _PACKAGES = ("SimpleITK", "nibabel", "numpy", "scipy", "nilearn", "torch", "dask", "distributed")
-_CHUNK = 1 << 20
 
 
 def describe_inputs(subject: Subject, before: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
@@ -40,7 +40,7 @@ def describe_inputs(subject: Subject, before: Mapping[str, Any] | None = None) -
         facts = {"path": path, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
         known = (before or {}).get(kind, {})
         same = all(known.get(key) == value for key, value in facts.items())
-        described[kind] = {**facts, "sha256": known["sha256"] if same and "sha256" in known else _sha256(path)}
+        described[kind] = {**facts, "sha256": known["sha256"] if same and "sha256" in known else file_sha256(path)}
     return described
 
 
@@ -72,12 +72,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _sha256(path: str) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

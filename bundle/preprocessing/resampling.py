@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,34 @@ def image_to_grid(image: sitk.Image, brain: sitk.Image, transform: sitk.Transfor
     """
     sigma = smoothing_sigma(image.GetSpacing(), grid.spacing_mm)
     target = reference(grid.shape, grid.affine)
-    value, support = (
-        sitk_array(sitk.Resample(smooth(part, sigma), target, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32))
-        for part in (image, brain)
-    )
-    result: NDArray[np.float32] = np.where(support >= _SUPPORT, value / np.maximum(support, _SUPPORT), 0)
-    return result.astype(np.float32)
+    (value,), _ = resample_brain([smooth(image, sigma)], smooth(brain, sigma), target, transform)
+    return value
+
+
+def resample_brain(
+    images: Sequence[sitk.Image], brain: sitk.Image, target: sitk.Image, transform: sitk.Transform
+) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
+    """Resample images of a brain linearly, and divide by what interpolation leaves of its mask.
+
+    Args:
+        images: images on one grid, 0 outside the brain.
+        brain: share of every voxel of that grid that is brain.
+        target: grid to resample to.
+        transform: from the target's space to the images'.
+
+    Returns:
+        The images, 0 outside the brain, and where the brain is: at least half of a voxel.
+
+    Shape:
+        - output: shape of ``target`` each.
+    """
+
+    def resample(image: sitk.Image) -> NDArray[np.float32]:
+        return sitk_array(sitk.Resample(image, target, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32))
+
+    support = resample(brain)
+    divisor = np.where(support >= _SUPPORT, support, np.inf)
+    return [(resample(image) / divisor).astype(np.float32) for image in images], support >= _SUPPORT
 
 
 def mask_to_grid(

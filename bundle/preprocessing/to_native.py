@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 
 from bundle.conventions import ATTRIBUTION, IMAGE, INTENSITY, SUBJECT
 from bundle.preprocessing import layout
-from bundle.preprocessing.geometry import sitk_array, to_sitk
-from bundle.preprocessing.resampling import reference
+from bundle.preprocessing.geometry import to_sitk
+from bundle.preprocessing.resampling import reference, resample_brain
 from bundle.preprocessing.subject import DONE, STATUS, read_record
-
-_SUPPORT = 0.5  # share of a voxel inside the brain from which on it is brain
 
 Array = NDArray[np.float32]
 
@@ -74,22 +72,18 @@ class ToNatived(MapTransform):
         preprocessed: MetaTensor = item[self.intensity_key]
         inside = (_array(preprocessed) != 0).any(axis=0).astype(np.float32)
         source_affine = preprocessed.affine.cpu().numpy().astype(np.float64)
-
-        def resample(array: Array) -> Array:
-            moved = sitk.Resample(to_sitk(array, source_affine), target, transform, sitk.sitkLinear, 0.0)
-            result: Array = sitk_array(moved)
-            return result
-
-        support = resample(inside)
-        brain = support >= _SUPPORT
+        maps = {key: _array(item[key]) * inside for key in self.key_iterator(item)}
+        sources = [to_sitk(channel, source_affine) for channels in maps.values() for channel in channels]
+        resampled, brain = resample_brain(sources, to_sitk(inside, source_affine), target, transform)
         path = record["inputs"][IMAGE]["path"]
         if not brain.any():
             raise ValueError(
                 f"{path}: no brain lies on the native grid; look at the picture {layout.picture_file(name)}"
             )
-        for key in self.key_iterator(item):
-            moved = [resample(channel * inside) / np.maximum(support, _SUPPORT) for channel in _array(item[key])]
-            item[key] = MetaTensor(torch.as_tensor(np.stack(moved) * brain), affine=torch.as_tensor(affine))
+        moved = iter(resampled)
+        for key, channels in maps.items():
+            on_native_grid = np.stack([next(moved) for _ in channels])
+            item[key] = MetaTensor(torch.as_tensor(on_native_grid), affine=torch.as_tensor(affine))
         scan: Any = nib.load(path)
         image = _z_score(np.asarray(scan.dataobj, dtype=np.float32).reshape(brain.shape), brain)
         meta = {"filename_or_obj": path}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bundle.anomaly import write_text_atomically
+from bundle.data.files import csv_text, write_text_atomically
 from bundle.report.agreement_tables import agreement_conditions, agreement_table
 from bundle.report.comparison_csv import read_comparison
 from bundle.report.comparison_figures import make_figures, save_figures
@@ -72,16 +69,18 @@ def _markdown(tables: Mapping[str, Sequence[Table]], findings: Mapping[tuple[str
 
 
 def _significance_csv(findings: Mapping[tuple[str, str], Sequence[Finding]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    numbers = ["units", "difference", "low", "high", "p_value", "comparisons", "corrected_p"]
-    writer.writerow(["cohort", "condition", "method", "metric", *numbers, "reason"])
-    for place, tests in findings.items():
-        for finding in tests:
-            test = finding.test
-            tested = [test.units, test.difference, test.low, test.high, test.p_value]
-            row = [*place, finding.label, finding.metric, *tested, finding.comparisons, finding.corrected_p]
-            writer.writerow(
-                ["" if isinstance(value, float) and math.isnan(value) else value for value in row + [test.reason]]
-            )
-    return text.getvalue()
+    numbers = ("units", "difference", "low", "high", "p_value")
+    return csv_text(
+        {
+            "cohort": cohort,
+            "condition": condition,
+            "method": finding.label,
+            "metric": finding.metric,
+            **{name: getattr(finding.test, name) for name in numbers},
+            "comparisons": finding.comparisons,
+            "corrected_p": finding.corrected_p,
+            "reason": finding.test.reason,
+        }
+        for (cohort, condition), tests in findings.items()
+        for finding in tests
+    )

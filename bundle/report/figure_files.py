@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from bundle.data.files import written_whole
 
 # The palette of Okabe and Ito, which colour-blind readers can tell apart, without its yellow, too pale for a line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -46,16 +47,10 @@ def add_legend(figure: Figure) -> None:
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write ``name.png`` and ``name.svg``, each in one step, with the same bytes for the same figure."""
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
         path = folder / f"{name}.{kind}"
-        partial = folder / f".{path.name}.{os.getpid()}.partial"
-        try:
-            with mpl.rc_context({"svg.hashsalt": name}):
-                figure.savefig(partial, dpi=110, format=kind, metadata=metadata)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with written_whole(path) as part, mpl.rc_context({"svg.hashsalt": name}):
+            figure.savefig(part, dpi=110, format=kind, metadata=metadata)
         written.append(path)
     return written

@@ -87,6 +87,40 @@ def link(anchor: str, content: Any) -> str:
     return f'<a href="#{text(anchor)}">{text(content)}</a>'
 
 
+def document(title: str, style: str, header: str, body: str, images: str = "data:") -> str:
+    """Return a whole page, which may load nothing but its pictures.
+
+    Args:
+        title: title of the window.
+        style: style sheet.
+        header: HTML of the page's head, below the name of the project.
+        body: HTML of the rest.
+        images: where pictures may come from, as a content security policy names it.
+    """
+    policy = f"default-src 'none'; img-src {images}; style-src 'unsafe-inline'"
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{text(title)}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+<header>
+<p class="lead">Anomaly segmentation on brain FLAIR</p>
+<h1>{text(title)}</h1>
+{header}
+</header>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
 def section(anchor: str, title: str, *parts: str) -> str:
     """Return a section with a heading."""
     return f'<section id="{text(anchor)}"><h2>{text(title)}</h2>\n' + "\n".join(parts) + "\n</section>"

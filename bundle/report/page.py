@@ -12,7 +12,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from bundle import __version__
-from bundle.anomaly import write_text_atomically
+from bundle.data.files import write_text_atomically
 from bundle.report.audit_section import audit_figure, audit_parts
 from bundle.report.evaluation_figures import evaluation_figures
 from bundle.report.evaluation_run import EvaluationRun, read_evaluation
@@ -27,7 +27,7 @@ from bundle.report.evaluation_tables import (
 )
 from bundle.report.evaluation_verdict import baseline_tests, key_numbers, verdict
 from bundle.report.figure_files import save_figure
-from bundle.report.html_parts import facts, folded, link, paragraph, picture, section, text
+from bundle.report.html_parts import document, facts, folded, link, paragraph, picture, section, text
 from bundle.report.mosaic_figures import mosaic_figures
 from bundle.report.page_style import STYLE
 from bundle.report.subject_sections import SUBJECTS_MAX, anchors_of, colour_key, subject_sections
@@ -110,29 +110,13 @@ def page(run: EvaluationRun, figures: Mapping[str, Sequence[str]], subjects: Seq
     contents = "".join(f"<li>{link(anchor, title)}</li>" for anchor, (title, _) in sections.items())
     body = "\n".join(section(anchor, title, *parts) for anchor, (title, parts) in sections.items())
     made = run.provenance.get("date", "")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Evaluation: {text(source)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-<header>
-<p class="lead">Anomaly segmentation on brain FLAIR</p>
-<h1>Evaluation: {text(source)}</h1>
-<p class="lead">{text(f"{len(run.subjects)} subjects, method: {run.method}{', ' + made if made else ''}")}</p>
-<p class="warning">{text(WARNING)}</p>
-<nav aria-label="Contents"><ol>{contents}</ol></nav>
-</header>
-{body}
-</main>
-</body>
-</html>
-"""
+    about = f"{len(run.subjects)} subjects, method: {run.method}{', ' + made if made else ''}"
+    header = [
+        paragraph(about, "lead"),
+        paragraph(WARNING, "warning"),
+        f'<nav aria-label="Contents"><ol>{contents}</ol></nav>',
+    ]
+    return document(f"Evaluation: {source}", STYLE, "\n".join(header), body)
 
 
 def _sections(

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bundle.anomaly import write_text_atomically
+from bundle.data.files import write_text_atomically
 from bundle.preprocessing import layout
 from bundle.preprocessing.picture import ROWS
 from bundle.preprocessing.subject import DONE, REASON, STATUS
-from bundle.report.html_parts import Markup, facts, folded, link, paragraph, section, table, text
+from bundle.report.html_parts import Markup, document, facts, folded, link, paragraph, section, table, text
 from bundle.report.page_style import STYLE
 
 SCORE = "mutual_information"
@@ -92,31 +92,11 @@ def page(records: dict[str, dict[str, Any]]) -> str:
     parts = [section("failed", "Failed", table({"subject": "Subject", "reason": "Reason"}, failed))] if failed else []
     if rows:
         parts += [section("scores", "Scores", table(_COLUMNS, shown)), section("subjects", "Subjects", pictures)]
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>Preprocessing: quality control</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-<header>
-<p class="lead">Anomaly segmentation on brain FLAIR</p>
-<h1>Preprocessing: quality control</h1>
-{paragraph(_EXPLANATION, "lead")}
-<div class="cards">{cards}</div>
-</header>
-{"".join(parts)}
-</main>
-</body>
-</html>
-"""
+    header = f'{paragraph(_EXPLANATION, "lead")}\n<div class="cards">{cards}</div>'
+    return document("Preprocessing: quality control", STYLE, header, "".join(parts), images=_IMAGES)
 
 
-_POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'"  # pictures are files beside the page
+_IMAGES = "'self' file:"  # pictures are files beside the page
 _EXPLANATION = (
     "Subjects in order of the mutual information of template and registered brain, the lowest first. A flag marks a "
     f"robust z below {FLAG_Z:g}, or a brain that overlaps with the template's less than the rest by as much. A score "

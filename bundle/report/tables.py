@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.anomaly import write_text_atomically
+from bundle.data.files import write_text_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from bundle.anomaly import file_sha256
 from bundle.conventions import TEST, TRAINING, VALIDATION
+from bundle.data.files import file_sha256
 from bundle.handlers.saving import load_safely
 
 STATEMENT = "Trained on synthetic images only; not for clinical use."

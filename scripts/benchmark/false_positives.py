@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from tqdm import tqdm
 
-from bundle.anomaly import HealthySubjects, conformal_rank, conformal_threshold, file_sha256, write_text_atomically
+from bundle.anomaly import HealthySubjects, conformal_rank, conformal_threshold
 from bundle.conventions import HEALTHY, LABEL
 from bundle.data import load_datalist
+from bundle.data.files import file_sha256, write_text_atomically
 from bundle.handlers.calibration import add_healthy_item, person
 from bundle.handlers.items import decollated_items
 

@@ -15,10 +15,10 @@ from functools import partial
 import torch
 from captum.attr import Saliency
 
-from bundle.anomaly import write_text_atomically
 from bundle.attributions import ExpectedGradientsAttribution, IntegratedGradientsAttribution
 from bundle.attributions.common import image_logit
 from bundle.conventions import split_prediction
+from bundle.data.files import write_text_atomically
 from bundle.networks import AttributionNet
 from scripts.benchmark import measuring
 

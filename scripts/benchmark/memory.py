@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from bundle.anomaly import write_text_atomically
+from bundle.data.files import write_text_atomically
 from bundle.networks import AttributionNet
 from scripts.benchmark import measuring, training_step
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from bundle.anomaly import write_text_atomically
+from bundle.data.files import write_text_atomically
 from bundle.metrics import FPR_MAX, VoxelRanking
 
 Values = dict[str, float]

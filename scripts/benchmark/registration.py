@@ -5,7 +5,8 @@ recovery FILE      an extracted brain moved by known affine transforms (rotation
                    voxels to where the registration of the unmoved brain puts them, in mm of the unmoved brain
 round_trip FOLDER  Dice of lesion masks that went to the MNI grid and back by nearest neighbour
 bias               variation of a known bias field in the white matter of a synthetic brain, before and after N4
-speed OUTPUT_DIR   wall-clock time of synthetic subjects with one worker and with two; needs a quiet machine
+speed OUTPUT_DIR   wall-clock time of synthetic heads, brain extraction included, with one worker and with two; needs
+                   a quiet machine
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from bundle.conventions import MASK
+from bundle.data import MODEL_SPACING_MM
 from bundle.data.phantom import draw_subject, make_subject, render_subject
 from bundle.data.phantom.anatomy import apply_anatomy
 from bundle.data.phantom.atlas import load_atlas, make_grid
@@ -29,6 +31,7 @@ from bundle.data.phantom.fields import draw_controls, evaluate_field
 from bundle.preprocessing import Settings, list_subjects, preprocess, register, run
 from bundle.preprocessing.bias_field import correct_bias_field
 from bundle.preprocessing.geometry import sitk_affine, sitk_array, to_sitk
+from bundle.preprocessing.head_phantom import add_head
 from bundle.preprocessing.pipeline import single_thread
 from bundle.preprocessing.registration import Registration
 from bundle.preprocessing.resampling import mask_to_grid
@@ -165,15 +168,18 @@ def bias(count: int, seed: int) -> None:
 
 
 def speed(folder: Path, count: int, seed: int) -> None:
-    """Print the wall-clock times of a folder of synthetic subjects with one worker and with two."""
+    """Print the wall-clock times of a folder of synthetic heads with one worker and with two, at the defaults."""
     (folder / "input").mkdir(parents=True)
     for index in range(count):
         subject = make_subject(seed, index, "healthy")
-        nib.save(nib.Nifti1Image(subject.image, subject.affine), folder / "input" / f"sub-{index}_flair.nii.gz")
+        head = add_head(subject.image, MODEL_SPACING_MM, seed + index)
+        affine = subject.affine.copy()
+        affine[:3, 3] -= affine[:3, :3] @ head.offset
+        nib.save(nib.Nifti1Image(head.image, affine), folder / "input" / f"sub-{index}_flair.nii.gz")
     subjects, seconds = list_subjects(folder / "input"), []
     for workers in (1, 2):
         start = time.perf_counter()
-        records = dict(run(subjects, Settings(2.0, "none"), folder / f"workers_{workers}", workers=workers))
+        records = dict(run(subjects, Settings(), folder / f"workers_{workers}", workers=workers))
         seconds.append(time.perf_counter() - start)
         print(f"{workers} workers: {len(records)} subjects in {seconds[-1]:.1f} s", flush=True)
     print(f"speed-up {seconds[0] / seconds[1]:.2f}")

@@ -19,9 +19,9 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from bundle.anomaly import write_text_atomically
 from bundle.attributions import PathSampler
 from bundle.conventions import HEALTHY, join_prediction
+from bundle.data.files import write_text_atomically
 from bundle.losses import AttributionConstraintLoss
 from bundle.losses.functional import classification_loss
 from bundle.networks import AttributionNet

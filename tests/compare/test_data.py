@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from bundle.anomaly import file_sha256
 from bundle.compare.data import FileHashes, data_fingerprint
+from bundle.data.files import file_sha256
 
 
 @pytest.fixture

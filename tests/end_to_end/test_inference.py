@@ -10,7 +10,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bundle.anomaly import file_sha256, save_thresholds
+from bundle.anomaly import save_thresholds
+from bundle.data.files import file_sha256
 
 
 @pytest.fixture(scope="module")

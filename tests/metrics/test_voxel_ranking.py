@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 import math
-import os
 
 import numpy as np
 import pytest
 import torch
-from ignite import distributed as idist
 from ignite.engine import Engine
 from ignite.exceptions import NotComputableError
 
 from bundle.anomaly import OUTSIDE_BRAIN
 from bundle.metrics import VoxelRanking, dice
 from tests.oracles import ranking as oracle
+from tests.two_processes import call_in_two_processes
 
 SHAPE = (1, 6, 7, 5)
 THRESHOLD = 0.5
@@ -120,24 +119,15 @@ SHARES = [[[5, 0, 3], [1, 2, 4, 6]], [[], list(range(len(IMAGES)))]]
 """Images of either process: uneven, and one without any."""
 
 
-def shard(rank: int, folder: str) -> None:
-    """Rank the images of one process under each sharing and save what it computed."""
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    idist.sync()
+def rank_shares(rank: int) -> list[dict[str, float]]:
+    """Rank the images of one process under each sharing."""
     shares = [[IMAGES[index] for index in share[rank]] for share in SHARES]
-    results = [run(images, region=region, threshold=THRESHOLD) for images in shares for region in ("image", "brain")]
-    torch.save(results, f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
+    return [run(images, region=region, threshold=THRESHOLD) for images in shares for region in ("image", "brain")]
 
 
 def test_two_processes_equal_one_exactly(tmp_path):
-    # a server that has imported this module forks both: importing it twice would take most of the time
-    torch.multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(shard, (str(tmp_path),), nprocs=2, start_method="forkserver")
     whole = [run(IMAGES, region=region, threshold=THRESHOLD) for region in ("image", "brain")]
-    for rank in range(2):
-        assert torch.load(tmp_path / f"{rank}.pt") == whole * len(SHARES)
+    assert call_in_two_processes(rank_shares, tmp_path) == [whole * len(SHARES)] * 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -84,6 +84,7 @@ def test_output_that_cannot_be_written(given, output_dir, no_search):
 
 def test_record_that_cannot_be_written(given, output_dir, no_search):
     (output_dir / "provenance").rmdir()
+    (output_dir / "provenance").write_text("a file")
     record = preprocess_subject(given, SETTINGS, output_dir)
     assert record["status"] == "failed" and "provenance" in record["reason"]
 

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from bundle.anomaly import file_sha256
 from bundle.audit import SubjectFalls, summarise_falls
+from bundle.data.files import file_sha256
 from bundle.report.audit_section import FOREIGN, audit_figure, audit_findings, audit_parts
 from bundle.report.evaluation_run import read_evaluation
 from bundle.report.page import write_report

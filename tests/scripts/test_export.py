@@ -9,7 +9,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from bundle.anomaly import file_sha256
+from bundle.data.files import file_sha256
 from bundle.deployment import folder, load_exported
 from scripts import export
 

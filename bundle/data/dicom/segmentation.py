@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.data.dicom.files import require
+from bundle.data.files import written_whole
 
 _SERIES_NUMBER = 9000  # above those of a scanner
 _LONG_STRING = 64  # characters, DICOM part 5, section 6.2
@@ -83,12 +83,8 @@ def write_segmentation(mask: NDArray[Any], files: Sequence[Path], path: Path, al
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{files[0]}: no SEG can refer to this series ({reason}); use the NIfTI mask") from error
-    part = path.with_name(f".{os.getpid()}_{path.name}")
-    try:
+    with written_whole(path) as part:
         segmentation.save_as(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _segment(algorithm: Algorithm) -> Any:
