@@ -1,9 +1,10 @@
 """Bring FLAIR scans to the model's grid: brain extraction, affine registration to MNI152, N4, resampling.
 
-INPUT is a volume (.nii, .nii.gz, .mha), a folder of volumes, a datalist .json or a BIDS data set. Lesion masks come
-along. Writes images/, masks/, transforms/, qc/, provenance/ and datalist.json, which train.yaml and inference.yaml
-read. The same command goes on where a stopped run was, and does again what failed or whose files or parameters
-changed. One subject that cannot be used does not stop the others; the exit status is 1 when one failed.
+INPUT is a volume (.nii, .nii.gz, .mha), a folder of volumes, a folder of DICOM series with a folder each, a datalist
+.json, whose images may be DICOM folders, or a BIDS data set. Lesion masks come along. Writes images/, masks/,
+transforms/, qc/, provenance/ and datalist.json, which train.yaml and inference.yaml read. The same command goes on
+where a stopped run was, and does again what failed or whose files or parameters changed. One subject that cannot be
+used does not stop the others; the exit status is 1 when one failed.
 
 With --restore FOLDER, masks in MNI space that are named after subjects, <subject>*.nii.gz, are brought back to the
 subjects' native grids instead, into output_dir/native/.
@@ -46,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--condition", default="", help="condition of all, healthy or a pathology; default: the folder")
     parser.add_argument("--condition_column", default="", help="column of a BIDS participants.tsv with the condition")
+    parser.add_argument(
+        "--series", help="of DICOM folders with several: SeriesNumber, SeriesInstanceUID or part of SeriesDescription"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes; default: %(default)s")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler instead")
     parser.add_argument("--restore", type=Path, metavar="FOLDER", help="bring masks back to native grids")
@@ -64,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for path in restore_masks(args.restore, args.output_dir):
                 print(path)
             return 0
-        settings = Settings(args.spacing_mm, args.brain_extraction, args.n4, args.normalise)
+        settings = Settings(args.spacing_mm, args.brain_extraction, args.n4, args.normalise, args.series)
         subjects = list_subjects(args.input, args.condition, args.condition_column)
         results = run(subjects, settings, args.output_dir, workers=args.workers, scheduler=args.scheduler)
         records = dict(tqdm(results, total=len(subjects), unit="subject"))

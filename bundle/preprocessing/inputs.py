@@ -1,4 +1,4 @@
-"""List the subjects of a file, a folder, a datalist or a BIDS data set."""
+"""List the subjects of a file, a folder of volumes or DICOM series, a datalist or a BIDS data set."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from bundle.conventions import CONDITION, HEALTHY, IMAGE, LABEL, MASK, PATHOLOGICAL, SUBJECT, TEST
 from bundle.data.cohorts.bids import read_bids
+from bundle.data.dicom import find_series_folders
 from bundle.data.records import Entry, load_sections
 from bundle.preprocessing.volumes import SUFFIXES
 
@@ -65,7 +66,8 @@ def list_subjects(source: str | Path, condition: str = "", condition_column: str
 
     Args:
         source: a volume; a folder of volumes, with ``*_flair``, ``*_seg`` or ``*_lesion`` and ``*_brain`` beside each
-            other where it has such names; a datalist ``.json``; or a BIDS data set.
+            other where it has such names; a folder of DICOM series, in a folder each at any depth; a datalist
+            ``.json``; or a BIDS data set.
         condition: condition of all subjects of a volume, folder or BIDS data set, "healthy" or a pathology; default:
             the folder's name.
         condition_column: column of a BIDS data set's participants.tsv that tells the condition.
@@ -97,27 +99,39 @@ def list_subjects(source: str | Path, condition: str = "", condition_column: str
 
 
 def _from_folder(folder: Path, condition: str) -> list[Subject]:
-    """List the volumes of a folder; its subfolders are not searched."""
+    """List the volumes of a folder itself, and the DICOM series of its subfolders too."""
+    series = [_from_series(path, folder, condition) for path in find_series_folders(folder)]
     found = sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES) and path.is_file())
     volumes = [path for path in found if not path.name.startswith(".")]
-    if not volumes:
-        raise FileNotFoundError(f"{folder}: the folder must hold files {', '.join(SUFFIXES)}, got none")
+    if not volumes and not series:
+        raise FileNotFoundError(f"{folder}: the folder must hold files {', '.join(SUFFIXES)} or DICOM, got none")
     flairs = [path for path in volumes if _stem(path).endswith(_IMAGE_END)]
-    return [_beside(path, condition) for path in flairs or volumes]
+    return series + [_beside(path, condition) for path in flairs or volumes]
+
+
+def _from_series(folder: Path, source: Path, condition: str) -> Subject:
+    """Return the subject of a DICOM series, named after its folders below the source and never after the patient."""
+    parts = folder.relative_to(source).parts or (source.name,)
+    name = re.sub(r"[^\w.+-]+", "-", "_".join(parts)).lstrip(".+-") or "scan"
+    return Subject(_entry(name, folder, condition or source.name))
 
 
 def _beside(image: Path, condition: str) -> Subject:
     """Return the subject of a volume, with the masks beside it that are named after it."""
     stem = _stem(image).removesuffix(_IMAGE_END)
-    condition = condition or image.parent.name
-    entry: Entry = {
-        SUBJECT: stem,
+    entry = _entry(stem, image, condition or image.parent.name)
+    companions = {MASK: _companion(image.parent, stem, _MASK_ENDS), BRAIN: _companion(image.parent, stem, _BRAIN_ENDS)}
+    return Subject({**entry, **{key: path for key, path in companions.items() if path is not None}})
+
+
+def _entry(name: str, image: Path, condition: str) -> Entry:
+    """Return the entry of an image."""
+    return {
+        SUBJECT: name,
         LABEL: HEALTHY if condition == _HEALTHY else PATHOLOGICAL,
         CONDITION: condition or "pathological",
         IMAGE: str(image),
     }
-    companions = {MASK: _companion(image.parent, stem, _MASK_ENDS), BRAIN: _companion(image.parent, stem, _BRAIN_ENDS)}
-    return Subject({**entry, **{key: path for key, path in companions.items() if path is not None}})
 
 
 def _companion(folder: Path, stem: str, ends: Sequence[str]) -> str | None:

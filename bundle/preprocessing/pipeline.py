@@ -63,7 +63,7 @@ def preprocess(subject: Subject, settings: Settings) -> Preprocessed:
     seconds: dict[str, float] = {}
     files = subject.files
     with _timed(seconds, "read"):
-        native = read_volume(files[IMAGE])  # reoriented to RAS+
+        native = read_volume(files[IMAGE], settings.series)  # reoriented to RAS+
         lesion = native.image(read_mask(files[MASK], native)) if MASK in files else None
     with _timed(seconds, "brain_extraction"):
         brain = extract_brain(native, settings.brain_extraction, files.get(BRAIN))

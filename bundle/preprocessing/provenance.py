@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle import __version__
+from bundle.data.dicom.files import dicom_files
 from bundle.data.files import file_sha256
 from bundle.preprocessing.brain_extraction import PACKAGES
 from bundle.preprocessing.inputs import Subject
@@ -23,7 +24,7 @@ _PACKAGES = ("SimpleITK", "nibabel", "numpy", "scipy", "nilearn", "torch", "dask
 
 
 def describe_inputs(subject: Subject, before: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    """Return path, size, time of change and SHA-256 of every input file.
+    """Return path, size, time of change and SHA-256 of every input file, of a DICOM folder that of all its files.
 
     Args:
         subject: the subject.
@@ -34,14 +35,22 @@ def describe_inputs(subject: Subject, before: Mapping[str, Any] | None = None) -
     """
     described: dict[str, dict[str, Any]] = {}
     for kind, path in subject.files.items():
-        if not Path(path).is_file():
+        files = dicom_files(Path(path)) if Path(path).is_dir() else [Path(path)]
+        if not all(file.is_file() for file in files):
             raise FileNotFoundError(f"{path}: the file does not exist; check the path")
-        status = Path(path).stat()
-        facts = {"path": path, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+        states = [file.stat() for file in files]
+        size, changed = sum(state.st_size for state in states), max((state.st_mtime_ns for state in states), default=0)
+        facts = {"path": path, "bytes": size, "modified_ns": changed}
         known = (before or {}).get(kind, {})
         same = all(known.get(key) == value for key, value in facts.items())
-        described[kind] = {**facts, "sha256": known["sha256"] if same and "sha256" in known else file_sha256(path)}
+        described[kind] = {**facts, "sha256": known["sha256"] if same and "sha256" in known else _sha256(files)}
     return described
+
+
+def _sha256(files: Sequence[Path]) -> str:
+    """Return the SHA-256 of a file, or of the hashes of several in whichever order."""
+    hashes = sorted(file_sha256(file) for file in files)
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def fingerprint(subject: Subject, settings: Settings, inputs: Mapping[str, Mapping[str, Any]]) -> str:

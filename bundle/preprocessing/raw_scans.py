@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections import Counter
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from bundle.conventions import IMAGE, LABEL, MASK, PATHOLOGICAL, SUBJECT, TEST
-from bundle.data.dicom import find_series_folders, read_series, require
-from bundle.data.records import Entry
+from bundle.conventions import IMAGE, MASK, TEST
+from bundle.data.dicom import read_series, require
 from bundle.data.writer import save_nifti, write_json
 from bundle.preprocessing import layout
 from bundle.preprocessing.brain_extraction import OFFLINE
@@ -110,32 +107,24 @@ class RawScans:
             FileNotFoundError: When the source does not exist or holds no scan.
             ValueError: When it is of another kind, or a name stands twice.
         """
-        found = find_series_folders(self.source.absolute()) if self.source.is_dir() else []
-        folders = [folder for folder in found if not folder.is_relative_to(self.folder.parent)]  # which holds SEG files
-        entries: list[Entry] = [
-            {SUBJECT: _name(folder, self.source.absolute()), IMAGE: str(folder)} for folder in folders
-        ]
-        try:
-            volumes = list_subjects(self.source, condition=_UNKNOWN)
-        except FileNotFoundError:
-            if not folders:
-                raise
-            volumes = []
         listed = self.source.suffix == ".json"
-        entries += [
-            {key: value for key, value in volume.entry.items() if key != MASK}
-            for volume in volumes
-            if (volume.section == self.section if listed else fnmatch(Path(volume.files[IMAGE]).name, self.pattern))
+        subjects = [
+            Subject({key: value for key, value in subject.entry.items() if key != MASK})
+            for subject in list_subjects(self.source, condition=_UNKNOWN)
+            if (subject.section == self.section if listed else self._wanted(Path(subject.files[IMAGE])))
         ]
-        subjects = [Subject({LABEL: PATHOLOGICAL, **entry}) for entry in entries]  # a datalist needs some label
         if not subjects:
             wanted = f"section {self.section!r}" if listed else f"files named {self.pattern!r}"
             raise FileNotFoundError(f"{self.source}: there must be scans in {wanted}, got none; correct it")
-        repeated = sorted(name for name, count in Counter(subject.name for subject in subjects).items() if count > 1)
-        if repeated or any(subject.name == _FOLDER for subject in subjects):
-            name = repeated[0] if repeated else _FOLDER
-            raise ValueError(f"{self.source}: every scan must have a name of its own, got {name!r} again; rename it")
+        if any(subject.name == _FOLDER for subject in subjects):
+            raise ValueError(f"{self.source}: no scan may have the name {_FOLDER!r}, which a folder has; rename it")
         return subjects
+
+    def _wanted(self, image: Path) -> bool:
+        """Tell whether a scan is asked for; the folder of the results holds DICOM too, which is none."""
+        if image.is_dir():
+            return not image.is_relative_to(self.folder.parent.resolve())
+        return fnmatch(image.name, self.pattern)
 
     def _converted(self, subject: Subject) -> Subject | None:
         """Return a subject whose image is a NIfTI file, or None where it cannot be read."""
@@ -180,12 +169,6 @@ def series_file(folder: Path, name: str) -> Path:
         name: the subject.
     """
     return folder / "native" / f"{name}.json"
-
-
-def _name(folder: Path, source: Path) -> str:
-    """Name the subject of a DICOM folder after its path below the source."""
-    parts = folder.relative_to(source).parts or (source.resolve().name,)
-    return re.sub(r"[^\w.+-]+", "-", "_".join(parts)).lstrip(".+-") or "scan"
 
 
 def _nifti(array: NDArray[Any], affine: NDArray[np.float64]) -> nib.Nifti1Image:

@@ -17,6 +17,7 @@ class Settings:
         brain_extraction: method of `extract_brain`.
         n4: whether to correct the bias field.
         normalise: whether to write intensities normalised as the workflows normalise them anyway.
+        series: which series of DICOM folders with several, see :py:func:`bundle.data.dicom.read_series`.
 
     Raises:
         ValueError: When the spacing is another one, or the brain extraction is unknown or not installed.
@@ -26,6 +27,7 @@ class Settings:
     brain_extraction: str = OFFLINE
     n4: bool = False
     normalise: bool = False
+    series: str | None = None
 
     def __post_init__(self) -> None:
         if self.spacing_mm not in (1.0, 2.0):

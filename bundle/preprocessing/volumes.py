@@ -15,6 +15,7 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from bundle.data.checks import check_affine, check_image_array, spatial_shape
+from bundle.data.dicom import read_series
 from bundle.preprocessing.geometry import Affine, sitk_affine, sitk_array, to_sitk
 
 FloatArray = NDArray[np.float32]
@@ -44,18 +45,20 @@ class Volume:
         return to_sitk(self.array if array is None else array, self.affine)
 
 
-def read_volume(path: str | Path) -> Volume:
+def read_volume(path: str | Path, series: str | None = None) -> Volume:
     """Read a FLAIR volume and reorient it to RAS+.
 
     Args:
-        path: a file of `SUFFIXES`.
+        path: a file of `SUFFIXES`, or the folder of a DICOM series.
+        series: which series of a folder with several, see :py:func:`bundle.data.dicom.read_series`.
 
     Raises:
         FileNotFoundError: When there is no such file.
         ValueError: When it is of another format, cannot be read to its end, is not one single-channel volume with
-            orthogonal axes, or has voxels that are not finite or all the same.
+            orthogonal axes, or has voxels that are not finite or all the same; also for what makes a DICOM series no
+            volume.
     """
-    array, affine = _read(path)
+    array, affine = _read_dicom(Path(path), series) if Path(path).is_dir() else _read(path)
     array = array.reshape(spatial_shape(array.shape, 3, path))
     check_affine(affine, path)
     check_image_array(array, path)
@@ -117,6 +120,11 @@ def _read(path: str | Path) -> tuple[NDArray[Any], Affine]:
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{path}: voxels must be real numbers, got {array.dtype}; convert the image to greyscale")
     return array, affine
+
+
+def _read_dicom(folder: Path, series: str | None) -> tuple[NDArray[Any], Affine]:
+    found = read_series(folder, series)
+    return found.array, found.affine
 
 
 def _read_nifti(path: Path) -> tuple[NDArray[Any], Affine]:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from bundle.conventions import MASK
 from bundle.preprocessing.inputs import BRAIN, Subject, list_subjects
+from tests.dicom_files import oblique_affine, write_series
 
 
 def touch(folder, *names):
@@ -58,11 +60,26 @@ def test_bids(tmp_path):
     assert subject.facts["condition"] == "ms" and subject.facts["patient"] == "set_sub-01"
 
 
+def test_dicom_series_in_folders(tmp_path):
+    """Series are named after their folders; files that only look like DICOM, and hidden folders, hold none."""
+    folder = tmp_path / "healthy"
+    for name in ("p 1/AX FLAIR", "p 2", ".trash/p"):
+        write_series(folder / name, np.ones((4, 4, 3)), oblique_affine())
+    touch(folder, "p3/IM0001", "scan_flair.nii.gz")
+    first, second, volume = list_subjects(folder)
+    assert [first.name, second.name, volume.name] == ["p-1_AX-FLAIR", "p-2", "scan"]
+    assert first.files == {"image": str(folder / "p 1/AX FLAIR")}
+    assert first.facts == {"subject": first.name, "label": 0, "condition": "healthy"}
+    assert list_subjects(folder / "p 2", condition="ms")[0].facts == {"subject": "p-2", "label": 1, "condition": "ms"}
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         pytest.param("none", "none: no such file or folder", id="missing"),
-        pytest.param("empty", r"empty: the folder must hold files \.nii\.gz, \.nii, \.mha, got none", id="empty"),
+        pytest.param(
+            "empty", r"empty: the folder must hold files \.nii\.gz, \.nii, \.mha or DICOM, got none", id="empty"
+        ),
         pytest.param("a.dcm", r"a\.dcm: an input must be a folder, a \.json datalist or a file", id="format"),
         pytest.param("twice", "a subject must have one image, got several of a", id="twice"),
     ],

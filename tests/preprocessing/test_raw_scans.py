@@ -74,7 +74,7 @@ def test_none_can_be_prepared(tmp_path):
         pytest.param(
             {"source": "list.json", "section": "training"}, "scans in section 'training', got none", id="section"
         ),
-        pytest.param({"source": "clash"}, "name of its own, got 'preprocessed' again", id="name"),
+        pytest.param({"source": "clash"}, "no scan may have the name 'preprocessed'", id="name"),
         pytest.param({"brain_extraction": "magic"}, "must be one of .*, got 'magic'", id="method"),
     ],
 )

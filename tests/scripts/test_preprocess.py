@@ -7,6 +7,7 @@ import pytest
 from bundle.data.phantom import make_subject
 from bundle.data.records import load_datalist
 from scripts.preprocess import main
+from tests.dicom_files import write_series
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,26 @@ def test_two_workers_then_back(tmp_path, folder, capsys):
     native = nib.load(output_dir / "native" / "sub-0_lesion.nii.gz")
     truth = nib.load(folder / "sub-0_lesion.nii.gz")
     assert native.shape == truth.shape and np.allclose(native.affine, truth.affine)
+
+
+def test_dicom_series(tmp_path, folder):
+    """A study with two series: the FLAIR is taken, preprocessed as the same volume in NIfTI, and brought back."""
+    volume = nib.load(folder / "sub-0_flair.nii.gz")
+    array = np.asarray(volume.dataobj).astype(np.float32)
+    write_series(tmp_path / "in" / "p1", array, volume.affine, description="T2 FLAIR")
+    write_series(tmp_path / "in" / "p1", array[:, :, :5], volume.affine, description="survey", prefix="S")
+    output_dir = tmp_path / "out"
+    arguments = ["--output_dir", str(output_dir), "--brain_extraction", "none", "--condition", "ms"]
+    assert main([str(tmp_path / "in"), *arguments, "--series", "flair"]) == 0
+    assert main([str(folder / "sub-0_flair.nii.gz"), *arguments[2:], "--output_dir", str(tmp_path / "nifti")]) == 0
+    (entry,), (same,) = (load_datalist(path / "datalist.json", "test") for path in (output_dir, tmp_path / "nifti"))
+    assert entry["subject"] == "p1" and entry["condition"] == "ms"
+    np.testing.assert_allclose(nib.load(entry["image"]).get_fdata(), nib.load(same["image"]).get_fdata(), atol=0.5)
+
+    (tmp_path / "masks").mkdir()
+    nib.save(nib.load(same["image"]), tmp_path / "masks" / "p1_mask.nii.gz")
+    assert main(["--restore", str(tmp_path / "masks"), "--output_dir", str(output_dir)]) == 0
+    assert nib.load(output_dir / "native" / "p1_mask.nii.gz").shape == array.shape
 
 
 def test_failure_sets_the_exit_status(tmp_path, capsys):
