@@ -13,6 +13,7 @@ ROWS = [
     "data",
     "preprocessing",
     "networks",
+    "inferers",
     "attributions",
     "losses",
     "optimizers",

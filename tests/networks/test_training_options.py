@@ -37,10 +37,3 @@ def train(**options: object) -> torch.Tensor:
 )  # the compiler's own, where it goes on after a break
 def test_compiled_training_gives_the_same_weights():
     torch.testing.assert_close(train(compile=True, compile_kwargs={"backend": "eager"}), train(), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.cuda.amp.GradScaler:FutureWarning", "ignore:.*CUDA is not available")
-@pytest.mark.skipif(torch.cuda.is_available(), reason="mixed precision acts on a GPU only")
-def test_mixed_precision_is_off_without_a_gpu():
-    amp = train(amp=True, amp_kwargs={"dtype": torch.bfloat16})
-    torch.testing.assert_close(amp, train(), rtol=0, atol=0)
