@@ -40,6 +40,12 @@ def _parser() -> argparse.ArgumentParser:
         help="probability, 0 to 1, with which one of two scanners, which leaves faint stripes, is given to a subject "
         "by its class and not by a coin; for experiments on shortcuts; default: %(default)s",
     )
+    parser.add_argument(
+        "--signature_gain",
+        type=float,
+        default=CohortPlan.signature_gain,
+        help="amplitude of these stripes relative to the image, 0 to 1; default: %(default)s",
+    )
     parser.add_argument("--contact_sheet", type=Path, metavar="PNG", help="also draw some subjects into this picture")
     return parser
 
@@ -54,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
             spacing_mm=args.spacing_mm,
             seed=args.seed,
             scanner_signature=args.scanner_signature,
+            signature_gain=args.signature_gain,
         )
         subjects = write_cohort(args.output_dir, plan, args.workers)
         for _ in tqdm(subjects, total=len(plan.subjects()), unit="subject"):

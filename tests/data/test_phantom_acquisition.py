@@ -60,11 +60,13 @@ def test_blur_spreads_along_its_axis_only(clean_scan):
     assert scan[21, 20, 20] == scan[20, 21, 20] == 1
 
 
-def test_stripes_of_scanner_1(anatomy, clean_scan):
+@pytest.mark.parametrize("gain", [0.02, 0.1])
+def test_stripes_of_scanner_1(anatomy, clean_scan, gain):
     image = np.full(GRID.shape, 0.8, np.float32)
-    ratio = (acquire(replace(clean_scan, scanner=1, scale=30000.0), anatomy, image) / 24000)[anatomy.brain]
+    scan = replace(clean_scan, scanner=1, signature_gain=gain, scale=30000.0)
+    ratio = (acquire(scan, anatomy, image) / 24000)[anatomy.brain]
     x, y, z = (axis[part] for axis, part in zip(GRID.axes_mm(), np.nonzero(anatomy.brain)))
-    expected = 1 + 0.02 * np.sin(2 * np.pi / 11.0 * (0.48 * x + 0.60 * y + 0.64 * z))
+    expected = 1 + gain * np.sin(2 * np.pi / 11.0 * (0.48 * x + 0.60 * y + 0.64 * z))
     np.testing.assert_allclose(ratio, expected, atol=1e-4)
 
 

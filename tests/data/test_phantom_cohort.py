@@ -124,6 +124,7 @@ def test_folder_that_is_a_file(tmp_path):
         pytest.param({"spacing_mm": 0.7}, "from 1 to 12, got 0.7", id="spacing"),
         pytest.param({"seed": -3}, "seed must not be negative, got -3", id="seed"),
         pytest.param({"scanner_signature": 2.0}, "got 2.0", id="signature"),
+        pytest.param({"signature_gain": -0.1}, "signature_gain must be from 0 to 1, got -0.1", id="gain"),
     ],
 )
 def test_bad_plan(changes, message):

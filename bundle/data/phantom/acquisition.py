@@ -14,7 +14,8 @@ from bundle.data.phantom.fields import draw_controls, evaluate_field, rounded
 
 _FWHM = 2.3548  # full width at half maximum of a Gaussian, in standard deviations
 _STRIPE_MM = 11.0  # wavelength of the signature of scanner 1
-_STRIPE_GAIN = 0.02  # relative amplitude of the signature: below the noise of most subjects
+SIGNATURE_GAIN = 0.02
+"""Relative amplitude of the signature: below the noise of most subjects."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class AcquisitionParameters:
         noise_seed: seed of the noise.
         gamma: exponent of the intensity curve.
         scale: stored intensity of brightness 1; images are rounded to whole numbers like a scanner's.
-        scanner: 0 or 1; 1 leaves faint oblique stripes.
+        scanner: 0 or 1; 1 leaves oblique stripes.
+        signature_gain: relative amplitude of the stripes.
     """
 
     blur_mm: tuple[float, float, float]
@@ -44,6 +46,7 @@ class AcquisitionParameters:
     gamma: float
     scale: float
     scanner: int
+    signature_gain: float = SIGNATURE_GAIN
 
 
 def draw_acquisition(rng: np.random.Generator) -> AcquisitionParameters:
@@ -110,7 +113,7 @@ def acquire(scan: AcquisitionParameters, anatomy: Anatomy, image: FloatArray) ->
     shading = rounded(np.exp, -(_distance_mm(grid, scan.coil_mm) - 45) / np.float32(30))
     image *= 1 + np.float32(scan.coil_gain) * shading
     if scan.scanner == 1:
-        image *= 1 + np.float32(_STRIPE_GAIN) * _stripes(grid)
+        image *= 1 + np.float32(scan.signature_gain) * _stripes(grid)
     rng = np.random.default_rng(scan.noise_seed)
     sigma = np.float32(scan.noise)
     image = image + sigma * rng.standard_normal(grid.shape, dtype=np.float32)

@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 
 from bundle.conventions import CONDITION, IMAGE, LABEL, MASK, SUBJECT, TEST, TRAINING, VALIDATION
-from bundle.data.phantom.acquisition import check_strength
+from bundle.data.phantom.acquisition import SIGNATURE_GAIN, check_strength
 from bundle.data.phantom.atlas import make_grid
 from bundle.data.phantom.subject import CONDITIONS, condition_label, make_subject, subject_scanner
 from bundle.data.splits import split_subjects
@@ -38,17 +38,19 @@ class CohortPlan:
         spacing_mm: spacing of the MNI grid.
         seed: seed of the subjects and of the split.
         scanner_signature: probability with which the scanner equals the class, 0 (independent) to 1.
+        signature_gain: relative amplitude of what scanner 1 leaves in the image, 0 to 1.
         fractions: share of training, validation and test within each condition.
 
     Raises:
         ValueError: When a count is negative or of an unknown condition, there is no subject at all, or the spacing,
-            seed or signature is out of range.
+            seed, signature or its gain is out of range.
     """
 
     counts: Mapping[str, int]
     spacing_mm: float = 2.0
     seed: int = 0
     scanner_signature: float = 0.0
+    signature_gain: float = SIGNATURE_GAIN
     fractions: Mapping[str, float] = field(default_factory=lambda: dict(FRACTIONS))
 
     def __post_init__(self) -> None:
@@ -61,6 +63,8 @@ class CohortPlan:
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}.")
         check_strength(self.scanner_signature)
+        if not 0.0 <= self.signature_gain <= 1.0:
+            raise ValueError(f"signature_gain must be from 0 to 1, got {self.signature_gain}.")
         make_grid(self.spacing_mm)
         self.split()
 
@@ -153,7 +157,12 @@ def _write_subject(task: tuple[Path, CohortPlan, str, int, str]) -> str:
     """Make and write one subject."""
     output_dir, plan, name, index, condition = task
     subject = make_subject(
-        plan.seed, index, condition, spacing_mm=plan.spacing_mm, scanner_signature=plan.scanner_signature
+        plan.seed,
+        index,
+        condition,
+        spacing_mm=plan.spacing_mm,
+        scanner_signature=plan.scanner_signature,
+        signature_gain=plan.signature_gain,
     )
     entry = _entry(name, condition)
     for path, array in ((entry[IMAGE], subject.image.astype(np.int16)), (entry[MASK], subject.mask)):

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.conventions import HEALTHY, PATHOLOGICAL
-from bundle.data.phantom.acquisition import AcquisitionParameters, acquire, draw_acquisition, draw_scanner
+from bundle.data.phantom.acquisition import (
+    SIGNATURE_GAIN,
+    AcquisitionParameters,
+    acquire,
+    draw_acquisition,
+    draw_scanner,
+)
 from bundle.data.phantom.anatomy import AnatomyParameters, apply_anatomy, draw_anatomy
 from bundle.data.phantom.appearance import AppearanceParameters, bright_structures, draw_appearance, render_tissue
 from bundle.data.phantom.atlas import FloatArray, load_atlas, make_grid
@@ -76,7 +82,14 @@ def condition_label(condition: str) -> int:
     return HEALTHY if condition == "healthy" else PATHOLOGICAL
 
 
-def draw_subject(seed: int, index: int, condition: str, *, scanner_signature: float = 0.0) -> SubjectParameters:
+def draw_subject(
+    seed: int,
+    index: int,
+    condition: str,
+    *,
+    scanner_signature: float = 0.0,
+    signature_gain: float = SIGNATURE_GAIN,
+) -> SubjectParameters:
     """Draw a subject.
 
     Anatomy, appearance, lesions, scan and scanner have a stream of random numbers each, so subject ``index`` has the
@@ -87,6 +100,7 @@ def draw_subject(seed: int, index: int, condition: str, *, scanner_signature: fl
         index: number of the subject within the cohort; no other subject changes what is drawn.
         condition: "healthy", "tumour" or "ms".
         scanner_signature: probability with which the scanner equals the class, see `draw_scanner`.
+        signature_gain: relative amplitude of what scanner 1 leaves in the image.
 
     Raises:
         ValueError: When the condition is unknown or ``scanner_signature`` is not in [0, 1].
@@ -94,12 +108,13 @@ def draw_subject(seed: int, index: int, condition: str, *, scanner_signature: fl
     label = condition_label(condition)
     anatomy_rng, appearance_rng, lesion_rng, acquisition_rng, _ = _streams(seed, index)
     anatomy = draw_anatomy(anatomy_rng)
-    acquisition = draw_acquisition(acquisition_rng)
+    scanner = subject_scanner(seed, index, condition, scanner_signature)
+    acquisition = replace(draw_acquisition(acquisition_rng), scanner=scanner, signature_gain=signature_gain)
     return SubjectParameters(
         condition=condition,
         anatomy=anatomy,
         appearance=draw_appearance(appearance_rng),
-        acquisition=replace(acquisition, scanner=subject_scanner(seed, index, condition, scanner_signature)),
+        acquisition=acquisition,
         lesions=None if label == HEALTHY else _draw_lesions(lesion_rng, condition, anatomy),
     )
 
@@ -148,7 +163,14 @@ def render_subject(parameters: SubjectParameters, spacing_mm: float = 2.0) -> Ph
 
 
 def make_subject(
-    seed: int, index: int, condition: str, *, spacing_mm: float = 2.0, scanner_signature: float = 0.0
+    seed: int,
+    index: int,
+    condition: str,
+    *,
+    spacing_mm: float = 2.0,
+    scanner_signature: float = 0.0,
+    signature_gain: float = SIGNATURE_GAIN,
 ) -> PhantomSubject:
     """Draw and render a subject; arguments as of `draw_subject` and `render_subject`."""
-    return render_subject(draw_subject(seed, index, condition, scanner_signature=scanner_signature), spacing_mm)
+    drawn = draw_subject(seed, index, condition, scanner_signature=scanner_signature, signature_gain=signature_gain)
+    return render_subject(drawn, spacing_mm)
