@@ -85,6 +85,7 @@ def write_deployment(config: ConfigParser, output_dir: Path) -> list[Path]:
         thresholds=thresholds,
         score=config.get_parsed_content("score"),
         name=config["_meta_::name"],
+        threshold=config.get_parsed_content("threshold"),
     )
     check_output_dir(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)

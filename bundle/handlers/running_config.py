@@ -26,7 +26,7 @@ def save_running_config(path: str | Path) -> None:
     Raises:
         ValueError: When it is not called from a config.
     """
-    parser = _calling_parser()
+    parser = calling_parser()
     if parser is None:
         raise ValueError(f"{path}: save_running_config must be called from a config, got no ConfigParser among callers")
     config = {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
@@ -34,7 +34,8 @@ def save_running_config(path: str | Path) -> None:
         write_text_atomically(path, json.dumps(config, indent=4, default=str) + "\n")
 
 
-def _calling_parser() -> Any:
+def calling_parser() -> Any:
+    """Return the parser of the config that a function is called from, or nothing when it is called from elsewhere."""
     frame = inspect.currentframe()
     while frame is not None:
         caller = frame.f_locals.get("self")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,16 @@ def network_of(config: str, norm: str = "none") -> torch.nn.Module:
 @pytest.fixture(scope="session")
 def make_network():
     return network_of
+
+
+@pytest.fixture
+def bundle_dir(tmp_path):
+    """Make a bundle that can be changed: texts and weights are copies, the package is a link to the real one."""
+    root, folder = CONFIGS.parent, tmp_path / "bundle_of_a_test"
+    for name in ("configs", "eval", "models"):
+        shutil.copytree(root / name, folder / name)
+    for name in ("LICENSE", "metadata.json", "docs/README.md"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(root / name, folder / name)
+    (folder / "bundle").symlink_to(root / "bundle", target_is_directory=True)
+    return folder

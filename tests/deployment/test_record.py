@@ -69,3 +69,12 @@ def test_slices_are_refused():
 def test_a_step_more_is_refused():
     with pytest.raises(ValueError, match=r"postprocessing must be .* got Identityd; export the network alone"):
         make_record(postprocessing=Compose([Identityd("pred")]))
+
+
+def test_a_threshold_given_by_hand_and_lesions_removed():
+    assert make_record(threshold=0.5)["threshold"] == 0.5
+    parser = ConfigParser()
+    parser.read_config(CONFIGS / "inference.yaml")
+    parser["min_lesion_ml"] = 0.3
+    with pytest.raises(ValueError, match=r"min_lesion_ml must be 0 in an export, .* got 0.3"):
+        make_record(postprocessing=parser.get_parsed_content("postprocessing"))
