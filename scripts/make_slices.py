@@ -3,7 +3,8 @@
 The source is a datalist, such as the one of make_cohort, or an .npz archive with the keys image and mask (N, rows,
 columns), patient (N,) and rel_z (N,). Slices without lesion are healthy, slices with more than a small share of lesion
 are pathological, and those in between are left out. Writes images/, masks/ and datalist.json, in which all slices of a
-patient stand in one section. A run that was stopped is resumed by the same command. At the end the average precision of
+patient stand in one section. With --trained_on also transfer.json: training and validation of other slices, and
+the test of these. A run that was stopped is resumed by the same command. At the end the average precision of
 plain intensity thresholding on the test slices is printed: the number that a method has to beat.
 """
 
@@ -18,6 +19,8 @@ from bundle.conventions import LABEL, PATIENT, TEST, TRAINING, VALIDATION
 from bundle.data.slice_sources import open_slices
 from bundle.data.slice_writer import write_slices
 from bundle.data.slices import SlicePlan, SliceSet, choose_slices
+from bundle.data.transfer import TRANSFER, transfer_datalist
+from bundle.data.writer import write_json
 from bundle.metrics.intensity_baseline import intensity_baseline
 
 
@@ -65,7 +68,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("TRAINING", "VALIDATION", "TEST"),
         help="shares of the patients; default: the sections of the datalist, 0.7 0.1 0.2 for an archive",
     )
+    parser.add_argument(
+        "--trained_on",
+        type=Path,
+        metavar="DATALIST",
+        help="other slices: transfer.json has their training and validation, and the test of these",
+    )
     return parser
+
+
+def _write_transfer(trained: Path, output_dir: Path) -> None:
+    """Write the datalist of a test of these slices after training on others."""
+    made = transfer_datalist(trained, output_dir / "datalist.json", output_dir)
+    about = f"training and validation of {trained.parent.name}, test of {output_dir.name}; made by scripts.make_slices"
+    write_json(output_dir / TRANSFER, {"name": "FLAIR slices", "description": about, **made})
 
 
 def _plan(args: argparse.Namespace) -> SlicePlan:
@@ -101,6 +117,8 @@ def main(arguments: list[str] | None = None) -> None:
         for _ in tqdm(written, desc="writing", total=len(slices), unit="slice"):
             pass
         _print_counts(slices)
+        if args.trained_on is not None:
+            _write_transfer(args.trained_on, args.output_dir)
         datalist = args.output_dir / "datalist.json"
         if slices.sections[TEST]:
             for name, value in intensity_baseline(datalist).items():

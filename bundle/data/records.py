@@ -10,6 +10,7 @@ from one person, such as the slices of a volume, each has a ``subject`` of its o
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -273,3 +274,9 @@ def _is_label(value: Any) -> bool:
 def _kind(value: Any) -> str:
     """Name the JSON kind of a value."""
     return "null" if value is None else type(value).__name__
+
+
+def relative_entry(entry: Entry, folder: Path) -> Entry:
+    """Return an entry with its paths relative to a folder, as a datalist in that folder has them."""
+    paths = {key: os.path.relpath(entry[key], folder.resolve()) for key in (IMAGE, MASK) if key in entry}
+    return {**entry, **paths}

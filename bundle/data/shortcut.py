@@ -7,13 +7,12 @@ as they are where scanner and class are independent.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bundle.conventions import IMAGE, LABEL, MASK, PATIENT, SUBJECT, TEST
-from bundle.data.records import SECTIONS, Entry, load_sections
+from bundle.conventions import LABEL, PATIENT, SUBJECT, TEST
+from bundle.data.records import SECTIONS, Entry, load_sections, relative_entry
 
 TIED, BROKEN = "datalist.json", "broken.json"
 _PREFIX = "tie_"
@@ -63,7 +62,7 @@ def shortcut_datalists(cohort: Path, tied: Path, broken: Path, folder: Path) -> 
         )
     made = {TIED: sections, BROKEN: {**sections, TEST: test}}
     return {
-        file: {name: [_relative(entry, folder) for entry in parts[name]] for name in SECTIONS if name in parts}
+        file: {name: [relative_entry(entry, folder) for entry in parts[name]] for name in SECTIONS if name in parts}
         for file, parts in made.items()
     }
 
@@ -77,8 +76,3 @@ def _of_own_class(path: Path, labels: Mapping[str, int]) -> dict[str, list[Entry
     return {
         name: [entry for entry in part if entry[LABEL] == labels[entry[PATIENT]]] for name, part in sections.items()
     }
-
-
-def _relative(entry: Entry, folder: Path) -> Entry:
-    paths = {key: os.path.relpath(entry[key], folder.resolve()) for key in (IMAGE, MASK) if key in entry}
-    return {**entry, **paths}
