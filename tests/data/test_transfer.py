@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -35,11 +36,11 @@ def test_sections_and_paths(tmp_path, write):
     tested = write("b", training=["also unused", "too"], test=["x"])
     path = tested.with_name(TRANSFER)
     path.write_text(json.dumps(transfer_datalist(trained, tested, path.parent)))
-    assert [item["image"] for item in load_datalist(path, "training")] == [
-        str(tmp_path / "a" / "images" / f"{name}.nii.gz") for name in ("t1", "t2")
-    ]
+    images = [Path(item["image"]).resolve() for item in load_datalist(path, "training")]
+    assert images == [tmp_path / "a" / "images" / f"{name}.nii.gz" for name in ("t1", "t2")]
     assert [item["subject"] for item in load_datalist(path, "validation")] == ["v", "w"]
-    assert [item["image"] for item in load_datalist(path, "test")] == [str(tmp_path / "b" / "images" / "x.nii.gz")]
+    (test,) = load_datalist(path, "test")
+    assert Path(test["image"]).resolve() == tmp_path / "b" / "images" / "x.nii.gz"
 
 
 def test_missing_section(tmp_path, write):
