@@ -20,6 +20,7 @@ SUBJECT = "subject"  # identifier of the image, and of the person unless PATIENT
 PATIENT = "patient"  # identifier of the person where several images, such as slices, come from one
 CONDITION = "condition"  # free text such as "healthy", "tumour", "ms": the rows of a results table
 INTENSITY = "intensity"  # z-scored FLAIR on the volume's own grid: score of the intensity-threshold baseline
+EQUALISED = "equalised"  # histogram-equalised FLAIR without small bright spots: score of a second such baseline
 PRED = "pred"  # prediction tensor, (C + 1, *spatial), see `split_prediction`
 ATTRIBUTION = "attribution"  # attribution map A(x), logit per unit of normalised intensity
 INPUT_WEIGHTED = "input_weighted"  # attribution times the bright part of the z-scored image

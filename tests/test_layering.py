@@ -22,6 +22,7 @@ ROWS = [
     "audit",
     "handlers",
     "report",
+    "viewer",
     "preflight",
     "deployment",
     "compare",

@@ -31,6 +31,9 @@ HEALTHY_ONLY = "healthy"
 CALIBRATIONS = (MASKS, HEALTHY_ONLY)
 """The rules by which thresholds can be chosen."""
 
+THRESHOLD_FACTOR_MAX = 100.0
+"""A threshold given by hand may be this many times the calibrated one; above it, masks are empty whatever the image."""
+
 
 def decision_point(logits: Sequence[float], labels: Sequence[int]) -> float:
     """Find the logit above which calling an image pathological is right most often, classes weighing the same.
@@ -60,6 +63,26 @@ def check_calibration_rule(calibration: str) -> None:
     if calibration not in CALIBRATIONS:
         raise ValueError(
             f"calibration must be one of {', '.join(CALIBRATIONS)}, got {calibration!r}. Correct the name."
+        )
+
+
+def check_threshold(threshold: float, calibrated: float) -> None:
+    """Check a threshold that somebody gives in the place of the calibrated one.
+
+    Args:
+        threshold: threshold given, in the unit of the map.
+        calibrated: calibrated threshold of the same map.
+
+    Raises:
+        ValueError: When it is no finite number, negative, which would mark voxels that speak for health, or more than
+            :py:data:`THRESHOLD_FACTOR_MAX` times the calibrated one.
+    """
+    highest = THRESHOLD_FACTOR_MAX * calibrated if calibrated > 0 else math.inf
+    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool) and math.isfinite(threshold)
+    if not number or threshold < min(0.0, calibrated) or threshold > highest:
+        raise ValueError(
+            f"threshold must be a number from 0 to {highest:.4g}, {THRESHOLD_FACTOR_MAX:g} times the calibrated one, "
+            f"got {threshold!r}. Correct it, or leave it out for the calibrated {calibrated:.4g}."
         )
 
 
@@ -142,6 +165,43 @@ def load_thresholds(
     return record if calibration is None else _by_rule(record, calibration, path)
 
 
+def mask_threshold(
+    path: str | os.PathLike[str],
+    model_file: str | os.PathLike[str] | None = None,
+    calibration: str | None = None,
+    score: str = ATTRIBUTION,
+    threshold: float | None = None,
+) -> float:
+    """Return the threshold that masks are made with.
+
+    Args:
+        path: threshold file.
+        model_file: weights in use, see :py:func:`load_thresholds`.
+        calibration: rule of the threshold, see there.
+        score: score that is thresholded.
+        threshold: threshold given by hand; None takes that of the file.
+
+    Raises:
+        FileNotFoundError: When a file is missing.
+        ValueError: When the file is of no use, has no threshold of the score, or ``threshold`` is absurd, see
+            :py:func:`check_threshold`.
+    """
+    calibrated = _of_score(load_thresholds(path, model_file, calibration)["thresholds"], score, path)
+    if threshold is None:
+        return calibrated
+    check_threshold(threshold, calibrated)
+    return float(threshold)
+
+
+def _of_score(thresholds: Mapping[str, float], score: str, path: str | os.PathLike[str] | None) -> float:
+    """Return the threshold of a score."""
+    if score not in thresholds:
+        raise ValueError(
+            f"{path} has no threshold of {score!r}, only of {sorted(thresholds)}. Recalibrate with evaluate.yaml."
+        )
+    return float(thresholds[score])
+
+
 def _check_numbers(numbers: Sequence[Any]) -> None:
     if not numbers or not all(isinstance(value, (int, float)) and math.isfinite(value) for value in numbers):
         raise ValueError(f"thresholds and scalings must be finite numbers, got {numbers}")
@@ -215,12 +275,7 @@ class AnomalyThresholdd(MapTransform):
             assert self.threshold_file is not None  # checked at construction
             record = load_thresholds(self.threshold_file, self.model_file, self.calibration)
             self._thresholds = record["thresholds"]
-        if name not in self._thresholds:
-            raise ValueError(
-                f"{self.threshold_file} has no threshold of {name!r}, only of {sorted(self._thresholds)}. "
-                "Recalibrate with evaluate.yaml."
-            )
-        return self._thresholds[name]
+        return _of_score(self._thresholds, name, self.threshold_file)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Add one mask per anomaly map to a copy of ``data``."""

@@ -23,8 +23,9 @@ from monai.bundle import ConfigParser
 
 from bundle.compare.code import PACKAGE, code_fingerprint
 from bundle.compare.data import FileHashes, data_fingerprint
-from bundle.compare.plan import ROOT, Cohort, Method, Plan
-from bundle.conventions import TEST, TRAINING, VALIDATION
+from bundle.compare.plan import Cohort, Method, Plan
+from bundle.compare.plan_values import ROOT
+from bundle.conventions import EQUALISED, TEST, TRAINING, VALIDATION
 from bundle.data.files import write_text_atomically
 
 TRAIN, EVALUATE = "train", "evaluate"
@@ -143,15 +144,15 @@ def _combination(
     package: Path,
 ) -> Combination:
     what = (cohort.name, method.name, estimator, seed)
-    configs = ["configs/train.yaml", *cohort.train_overlays, *_method_files(method.overlay, cohort.spatial_dims)]
+    configs = ["configs/train.yaml", *cohort.train_overlays, *_method_files(method, TRAIN, cohort.spatial_dims)]
     configs += [f"configs/methods/estimators/{estimator}.yaml"] if estimator else []
-    overrides = {"seed": seed, **cohort.train_overrides, **method.overrides}
+    overrides = {"seed": seed, **cohort.train_overrides, **method.overrides.get(TRAIN, {}), **method.swept}
     key = _key(TRAIN, configs, overrides, data[TRAIN], package)
     folder = work_dir / "cells" / key
     paths: dict[str, Any] = {"datalist": cohort.datalist, "output_dir": folder}
     training = Cell(TRAIN, *what, folder, _command(configs, {**overrides, **paths}))
 
-    configs, overrides = _evaluation_config(plan.scores, cohort)
+    configs, overrides = _evaluation_config(plan.scores, cohort, method)
     key = _key(EVALUATE, configs, {**overrides, "maps": plan.maps, "training": key}, data[EVALUATE], package)
     folder = work_dir / "cells" / key
     paths = {"datalist": cohort.datalist, "output_dir": folder, "model_file": training.folder / "model.pt"}
@@ -160,19 +161,28 @@ def _combination(
     return Combination(training, Cell(EVALUATE, *what, folder, _command(configs, {**overrides, **paths})))
 
 
-def _method_files(overlay: str, spatial_dims: int) -> list[str]:
-    """Return a method's overlay, and the one that it needs on slices where there is one."""
-    files = [f"configs/methods/{overlay}.yaml"]
-    flat = f"configs/methods/{overlay}_2d.yaml"
-    return files + [flat] if spatial_dims == 2 and (ROOT / flat).is_file() else files
+def _method_files(method: Method, workflow: str, spatial_dims: int) -> list[str]:
+    """Return the files of a method: what it brings along, its network, its overlay; and theirs for slices."""
+    files = list(method.overlays.get(workflow, ()))
+    network = f"configs/networks/{method.overlay}.yaml"
+    files += [network] if (ROOT / network).is_file() else []
+    files += [f"configs/methods/{method.overlay}.yaml"] if workflow == TRAIN else []
+    if spatial_dims == 2:
+        with_flat = [[file, file.removesuffix(".yaml") + "_2d.yaml"] for file in files]
+        files = [file for name, flat in with_flat for file in (name, flat) if file == name or (ROOT / flat).is_file()]
+    return files
 
 
-def _evaluation_config(scores: Sequence[str], cohort: Cohort) -> tuple[list[str], dict[str, Any]]:
-    configs, overrides = ["configs/evaluate.yaml"], {"scores": list(scores), **cohort.evaluate_overrides}
+def _evaluation_config(scores: Sequence[str], cohort: Cohort, method: Method) -> tuple[list[str], dict[str, Any]]:
+    overrides = {"scores": list(scores), **cohort.evaluate_overrides, **method.overrides.get(EVALUATE, {})}
+    configs = ["configs/evaluate.yaml"]
     if set(scores) & set(_EXTRA):  # before the cohort's, because evaluate_2d.yaml replaces the postprocessing
         configs.append("configs/attributions.yaml")
         overrides |= {f"attributions::{name}::_disabled_": True for name in _EXTRA if name not in scores}
-    return [*configs, *cohort.evaluate_overlays], overrides
+    configs += [*cohort.evaluate_overlays, *_method_files(method, EVALUATE, cohort.spatial_dims)]
+    if EQUALISED in scores:  # after the cohort's, because evaluate_2d.yaml replaces the preprocessing
+        configs.append("configs/equalised.yaml")
+    return configs, overrides
 
 
 def _command(configs: Sequence[str], values: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,10 @@ A plan is a YAML file, see ``configs/compare``:
   ``train_overlays`` and ``evaluate_overlays`` (config files laid over those of train.yaml and evaluate.yaml); and the
   overrides below for this cohort alone.
 - ``methods``: list of overlays in ``configs/methods``, each trained with every one of ``estimators``, or a mapping of
-  such an overlay to its own list of estimators. ``no_cons`` has no attribution in its loss and takes none.
+  such an overlay to its own list of estimators, or to a mapping with ``estimators`` (``[]`` where there is no
+  attribution in its loss, as for ``no_cons``), overlays and overrides as those of a cohort. A method with a network of
+  its own has it in ``configs/networks``, which is laid over train.yaml and evaluate.yaml alike. On slices every overlay
+  of a method is followed by the one of its name with ``_2d``, where there is one.
 - ``estimators``: overlays in ``configs/methods/estimators``.
 - ``seeds``: of the trainings.
 - ``scores``: maps to evaluate beside the gradient and the intensity.
@@ -19,33 +22,41 @@ A plan is a YAML file, see ``configs/compare``:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from bundle.conventions import ATTRIBUTION, INPUT_WEIGHTED, INTENSITY
-
-ROOT = Path(__file__).resolve().parents[2]
-"""Folder of the bundle, in which its workflows run."""
+from bundle.compare.plan_values import (
+    OVERLAYS,
+    OVERRIDES,
+    ROOT,
+    WORKFLOWS,
+    check_keys,
+    check_overlay,
+    check_overrides,
+    list_of,
+    mapping_of,
+    overlays_of,
+    overrides_of,
+)
+from bundle.conventions import ATTRIBUTION, EQUALISED, INPUT_WEIGHTED, INTENSITY
 
 UNCONSTRAINED = "no_cons"
 """Method without an attribution in its loss."""
 
-SCORES = (ATTRIBUTION, "ig", "eg", "ieg", "grad_cam", INPUT_WEIGHTED, INTENSITY)
+SCORES = (ATTRIBUTION, "ig", "eg", "ieg", "grad_cam", INPUT_WEIGHTED, INTENSITY, EQUALISED)
 """Scores that an evaluation can compare, in the order of its tables."""
 
 TRAININGS = {"NO": "", "G": "g", "EG": "eg", "IG": "ig", "IEG": "ieg"}
 INFERENCES = {"G": ATTRIBUTION, "EG": "eg", "IG": "ig", "IEG": "ieg", "GC": "grad_cam"}
 
-_OVERRIDES = ("overrides", "train_overrides", "evaluate_overrides")
-_OVERLAYS = ("overlays", "train_overlays", "evaluate_overlays")
 _REQUIRED = ("cohorts", "methods", "seeds")
-_KEYS = (*_REQUIRED, "estimators", "scores", "sweep", "agreement", "maps", *_OVERRIDES)
-_COHORT_KEYS = ("dataset_dir", "datalist", "spatial_dims", *_OVERLAYS, *_OVERRIDES)
-_RUNNERS_OWN = ("seed", "dataset_dir", "datalist", "output_dir", "model_file", "maps_dir", "scores")
+_KEYS = (*_REQUIRED, "estimators", "scores", "sweep", "agreement", "maps", *OVERRIDES)
+_COHORT_KEYS = ("dataset_dir", "datalist", "spatial_dims", *OVERLAYS, *OVERRIDES)
+_METHOD_KEYS = ("estimators", *OVERLAYS, *OVERRIDES)
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,23 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Method:
-    """A method of a comparison: an overlay, the training attributions it is trained with, and swept values."""
+    """A method of a comparison.
+
+    Attributes:
+        name: overlay and swept values.
+        overlay: its overlay in ``configs/methods``.
+        estimators: the training attributions it is trained with; ``""`` where it has none.
+        swept: swept values of the training.
+        overlays: workflow -> config files that come before its own.
+        overrides: workflow -> values of ids.
+    """
 
     name: str
     overlay: str
     estimators: tuple[str, ...]
-    overrides: dict[str, Any]
+    swept: dict[str, Any]
+    overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    overrides: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def variant(self) -> str:
@@ -144,17 +166,17 @@ def load_plan(path: str | Path) -> Plan:
 
 
 def _plan(content: Any) -> Plan:
-    _check_keys("the plan", content, _KEYS, _REQUIRED)
+    check_keys("the plan", content, _KEYS, _REQUIRED)
     maps = content.get("maps", True)
     if not isinstance(maps, bool):
         raise ValueError(f"maps must be true or false, got {maps!r}")
-    seeds = _list(content, "seeds", int)
+    seeds = list_of(content, "seeds", int)
     methods = _methods(content)
     scores = _scores(content)
     agreement = tuple(_pair(pair, methods, scores) for pair in content.get("agreement") or [])
     if agreement and not maps:
         raise ValueError("agreement is computed from the maps, got maps: false; set maps: true")
-    cohorts = _mapping(content, "cohorts")
+    cohorts = mapping_of(content, "cohorts")
     if not cohorts:
         raise ValueError("cohorts must name at least one cohort, got none")
     return Plan(
@@ -169,33 +191,18 @@ def _plan(content: Any) -> Plan:
 
 def _cohort(name: str, content: Any, plan: Mapping[str, Any]) -> Cohort:
     where = f"cohort {name!r}"
-    _check_keys(where, content, _COHORT_KEYS)
+    check_keys(where, content, _COHORT_KEYS)
     if ("datalist" in content) == ("dataset_dir" in content):
         raise ValueError(f"{where} must have either dataset_dir or datalist, got {sorted(content)}")
     datalist = ROOT / (content.get("datalist") or Path(content["dataset_dir"]) / "datalist.json")
     spatial_dims = content.get("spatial_dims", 3)
     if spatial_dims not in (2, 3):
         raise ValueError(f"{where}: spatial_dims must be 2 or 3, got {spatial_dims!r}")
-    suffix = "_2d" if spatial_dims == 2 else ""
-    overlays = {
-        kind: tuple(
-            [f"configs/{kind}{suffix}.yaml"] * bool(suffix)
-            + _list(content, "overlays", str, [])
-            + _list(content, f"{kind}_overlays", str, [])
-        )
-        for kind in ("train", "evaluate")
-    }
-    for overlay in (*overlays["train"], *overlays["evaluate"]):
-        if not (ROOT / overlay).is_file():
-            raise FileNotFoundError(f"{where}: no such overlay: {overlay}; paths are relative to the bundle's folder")
+    overlays = {kind: overlays_of(where, content, kind) for kind in WORKFLOWS}
+    if spatial_dims == 2:
+        overlays = {kind: (f"configs/{kind}_2d.yaml", *files) for kind, files in overlays.items()}
     values = {
-        kind: {
-            **_overrides("the plan", plan, "overrides"),
-            **_overrides("the plan", plan, f"{kind}_overrides"),
-            **_overrides(where, content, "overrides"),
-            **_overrides(where, content, f"{kind}_overrides"),
-        }
-        for kind in ("train", "evaluate")
+        kind: {**overrides_of("the plan", plan, kind), **overrides_of(where, content, kind)} for kind in WORKFLOWS
     }
     return Cohort(
         str(name),
@@ -210,28 +217,43 @@ def _cohort(name: str, content: Any, plan: Mapping[str, Any]) -> Cohort:
 
 def _methods(content: Mapping[str, Any]) -> tuple[Method, ...]:
     named = content["methods"]
-    shared = _list(content, "estimators", str, ["g"])
+    shared = list_of(content, "estimators", str, ["g"])
     if isinstance(named, list):
-        named = dict.fromkeys(_list(content, "methods", str), shared)
+        named = dict.fromkeys(list_of(content, "methods", str), shared)
     if not isinstance(named, Mapping) or not named:
         raise ValueError(f"methods must be a list of overlays or map each to its estimators, got {named!r}")
-    sweep = {key: _list(_mapping(content, "sweep"), key, object) for key in _mapping(content, "sweep")}
-    _check_overrides("sweep", sweep)
-    methods = []
-    for overlay in named:
-        _check_overlay("method", overlay, ROOT / "configs" / "methods")
-        estimators = () if overlay == UNCONSTRAINED else tuple(_list(named, overlay, str, shared) or shared)
-        for estimator in estimators:
-            _check_overlay("estimator", estimator, ROOT / "configs" / "methods" / "estimators")
-        for values in itertools.product(*sweep.values()):
-            overrides = dict(zip(sweep, values, strict=True))
-            suffix = "@" + ",".join(f"{key}={_short(value)}" for key, value in overrides.items()) if overrides else ""
-            methods.append(Method(f"{overlay}{suffix}", overlay, estimators or ("",), overrides))
-    return tuple(methods)
+    sweep = {key: list_of(mapping_of(content, "sweep"), key, object) for key in mapping_of(content, "sweep")}
+    check_overrides("sweep", sweep)
+    return tuple(method for overlay in named for method in _swept_methods(overlay, named, shared, sweep))
+
+
+def _swept_methods(
+    overlay: Any, named: Mapping[str, Any], shared: list[str], sweep: Mapping[str, list[Any]]
+) -> Iterator[Method]:
+    """Yield a method with every combination of the swept values."""
+    check_overlay("method", overlay, ROOT / "configs" / "methods")
+    where = f"method {overlay!r}"
+    content: Mapping[str, Any] = {}
+    if isinstance(named[overlay], Mapping):
+        content = named[overlay]
+        check_keys(where, content, _METHOD_KEYS)
+        estimators = list_of(content, "estimators", str, shared)
+    else:
+        estimators = list_of(named, overlay, str, shared) or shared
+    if overlay == UNCONSTRAINED:
+        estimators = []
+    for estimator in estimators:
+        check_overlay("estimator", estimator, ROOT / "configs" / "methods" / "estimators")
+    overlays = {kind: overlays_of(where, content, kind) for kind in WORKFLOWS}
+    overrides = {kind: overrides_of(where, content, kind) for kind in WORKFLOWS}
+    for values in itertools.product(*sweep.values()):
+        swept = dict(zip(sweep, values, strict=True))
+        suffix = "@" + ",".join(f"{key}={_short(value)}" for key, value in swept.items()) if swept else ""
+        yield Method(f"{overlay}{suffix}", overlay, tuple(estimators) or ("",), swept, overlays, overrides)
 
 
 def _scores(content: Mapping[str, Any]) -> tuple[str, ...]:
-    asked = {ATTRIBUTION, INTENSITY, *_list(content, "scores", str, [])}
+    asked = {ATTRIBUTION, INTENSITY, *list_of(content, "scores", str, [])}
     unknown = sorted(asked - set(SCORES))
     if unknown:
         raise ValueError(f"unknown score {unknown[0]!r}; choose from {', '.join(SCORES)}")
@@ -259,53 +281,6 @@ def _map(name: Any, scores: Sequence[str]) -> Map:
     if INFERENCES[inference] not in scores:
         raise ValueError(f"agreement of {name} needs the score {INFERENCES[inference]!r}; add it to scores")
     return Map(str(name), TRAININGS[training], INFERENCES[inference])
-
-
-def _check_keys(where: str, content: Any, known: Sequence[str], required: Sequence[str] = ()) -> None:
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{where} must map keys to values, got {type(content).__name__}")
-    for key in content:
-        if key not in known:
-            raise ValueError(f"{where} has the unknown key {key!r}; known are {', '.join(known)}")
-    for key in required:
-        if not content.get(key):
-            raise ValueError(f"{where} must have the key {key!r}, which is missing or empty")
-
-
-def _check_overlay(kind: str, name: Any, folder: Path) -> None:
-    if not isinstance(name, str) or not (folder / f"{name}.yaml").is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-        raise ValueError(f"unknown {kind} {name!r}; {folder.relative_to(ROOT)} has {known}")
-
-
-def _overrides(where: str, content: Mapping[str, Any], key: str) -> dict[str, Any]:
-    values = {str(name).replace("#", "::"): value for name, value in _mapping(content, key).items()}
-    _check_overrides(f"{where}: {key}", values)
-    return values
-
-
-def _check_overrides(where: str, values: Mapping[str, Any]) -> None:
-    for name in values:
-        if name in _RUNNERS_OWN:
-            raise ValueError(f"{where} must not set {name!r}, which the comparison sets itself; remove it")
-
-
-def _mapping(content: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = content.get(key)
-    if value is not None and not isinstance(value, Mapping):
-        raise ValueError(f"{key} must map names to values, got {value!r}")
-    return dict(value or {})
-
-
-def _list(content: Mapping[str, Any], key: str, kind: type, default: list[Any] | None = None) -> list[Any]:
-    value = content.get(key, default)
-    if not isinstance(value, list) or not all(isinstance(item, kind) and not isinstance(item, bool) for item in value):
-        raise ValueError(f"{key} must be a list of {kind.__name__}, got {value!r}")
-    if default is None and not value:
-        raise ValueError(f"{key} must not be empty")
-    if len({str(item) for item in value}) < len(value):
-        raise ValueError(f"{key} must not repeat a value, got {value!r}")
-    return value
 
 
 def _short(value: Any) -> str:

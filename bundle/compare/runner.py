@@ -18,7 +18,7 @@ from typing import IO
 import torch
 
 from bundle.compare.cells import Cell, Combination
-from bundle.compare.plan import ROOT
+from bundle.compare.plan_values import ROOT
 
 DONE, CACHED, FAILED, SKIPPED = "done", "cached", "failed", "skipped"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bundle.handlers.adaptive_weight import AdaptiveWeightHandler
+from bundle.handlers.adversarial import JointUpdate, WassersteinUpdate
 from bundle.handlers.attribution import AttributionHandler
 from bundle.handlers.audit_entries import audited_entries, check_audited
 from bundle.handlers.best_model import BestModelHandler
@@ -34,6 +35,7 @@ __all__ = [
     "EpochSeedHandler",
     "EvaluationHandler",
     "GradientClippingHandler",
+    "JointUpdate",
     "LossPartsHandler",
     "ResumableEarlyStopHandler",
     "SaveMapsHandler",
@@ -43,6 +45,7 @@ __all__ = [
     "SubjectMaps",
     "ThresholdCalibrationHandler",
     "TrainingStateHandler",
+    "WassersteinUpdate",
     "audited_entries",
     "check_annotated",
     "check_audited",

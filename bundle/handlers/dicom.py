@@ -36,6 +36,8 @@ class SaveDicomSegHandler:
         model_file: weights in use.
         score: score that the mask was made from.
         calibration: rule of the threshold, see :py:func:`bundle.anomaly.load_thresholds`.
+        threshold: threshold that the mask was made with where it is not the one of the file.
+        min_lesion_ml: volume below which parts of the mask were removed.
     """
 
     def __init__(
@@ -46,6 +48,8 @@ class SaveDicomSegHandler:
         model_file: str | os.PathLike[str],
         score: str = ATTRIBUTION,
         calibration: str | None = None,
+        threshold: float | None = None,
+        min_lesion_ml: float = 0.0,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.scans = scans
@@ -53,6 +57,8 @@ class SaveDicomSegHandler:
         self.model_file = model_file
         self.score = score
         self.calibration = calibration
+        self.threshold = threshold
+        self.min_lesion_ml = min_lesion_ml
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, after :py:class:`bundle.handlers.SaveResultsHandler`."""
@@ -82,6 +88,8 @@ class SaveDicomSegHandler:
 
     def _algorithm(self) -> Algorithm:
         record = load_thresholds(self.threshold_file, self.model_file, self.calibration)
-        threshold = record["thresholds"][self.score]
+        threshold = record["thresholds"][self.score] if self.threshold is None else self.threshold
         parameters = {"score": self.score, "threshold": f"{threshold:.6g}", "calibration": str(record["calibration"])}
+        if self.min_lesion_ml > 0:
+            parameters["min_lesion_ml"] = f"{self.min_lesion_ml:g}"
         return Algorithm(MODEL_NAME, __version__, str(record["model_sha256"]), parameters)

@@ -17,8 +17,7 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from bundle import __version__
-from bundle.anomaly import OUTSIDE_BRAIN, calibrated_probability, load_thresholds, map_key
+from bundle.anomaly import OUTSIDE_BRAIN, image_result, load_thresholds, map_key
 from bundle.conventions import ATTRIBUTION, INTENSITY, LOGIT, PRED, SUBJECT
 from bundle.handlers.items import check_brain_volume, decollated_items
 from bundle.metrics import volume_ml
@@ -36,8 +35,7 @@ class SaveResultsHandler:
     ``<subject>_overlay.png``. All files are prepared in a hidden folder and moved to their names when every one is
     complete, so a run that dies leaves no part of a subject.
 
-    In the JSON file ``probability`` is the sigmoid of the logit; ``probability_calibrated`` stands beside it where the
-    threshold file has a scaling, see :py:func:`bundle.anomaly.calibrate_probability`.
+    The JSON file holds what :py:func:`bundle.anomaly.image_result` returns.
 
     Args:
         output_dir: folder of the subjects' folders.
@@ -46,6 +44,8 @@ class SaveResultsHandler:
         draw: function that draws the picture, such as :py:func:`bundle.report.draw_overlay`.
         score: score that the mask was made from.
         calibration: rule of the threshold that the mask was made with, see :py:func:`bundle.anomaly.load_thresholds`.
+        threshold: threshold that the mask was made with where it is not the one of the file.
+        min_lesion_ml: volume below which parts of the mask were removed.
 
     Raises:
         ValueError: While running, when a subject comes twice or a map is not on the grid of its file.
@@ -59,6 +59,8 @@ class SaveResultsHandler:
         draw: Draw | None = None,
         score: str = ATTRIBUTION,
         calibration: str | None = None,
+        threshold: float | None = None,
+        min_lesion_ml: float = 0.0,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.threshold_file = threshold_file
@@ -66,6 +68,8 @@ class SaveResultsHandler:
         self.draw = draw
         self.score = score
         self.calibration = calibration
+        self.threshold = threshold
+        self.min_lesion_ml = min_lesion_ml
         self._record: dict[str, Any] = {}
         self._done: set[str] = set()
 
@@ -119,24 +123,15 @@ class SaveResultsHandler:
         logger.info("%s: %s (probability %.3f), %.1f ml", subject, *_headline(result))
 
     def _result(self, item: Mapping[str, Any], mask: NDArray[Any], affine: NDArray[Any], image: str) -> dict[str, Any]:
-        logit = float(item[LOGIT])
-        decision_logit = self._record["decision"]["logit"]
-        calibrated = calibrated_probability(self._record, logit)
-        return {
-            "subject": str(item[SUBJECT]),
-            "image": image,
-            "decision": "pathological" if logit > decision_logit else "healthy",
-            "probability": float(torch.sigmoid(torch.tensor(logit, dtype=torch.float64))),
-            **({} if calibrated is None else {"probability_calibrated": calibrated}),
-            "logit": logit,
-            "decision_logit": decision_logit,
-            "score": self.score,
-            "threshold": self._record["thresholds"][self.score],
-            "calibration": self._record["calibration"],
-            "volume_ml": volume_ml(torch.as_tensor(mask), torch.as_tensor(affine)),
-            "model_sha256": self._record["model_sha256"],
-            "version": __version__,
-        }
+        result = image_result(
+            self._record,
+            logit=float(item[LOGIT]),
+            score=self.score,
+            volume_ml=volume_ml(torch.as_tensor(mask), torch.as_tensor(affine)),
+            threshold=self.threshold,
+            min_lesion_ml=self.min_lesion_ml,
+        )
+        return {"subject": str(item[SUBJECT]), "image": image, **result}
 
 
 def _headline(result: Mapping[str, Any]) -> tuple[str, float, float]:

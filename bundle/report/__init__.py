@@ -1,4 +1,4 @@
-"""Pictures and tables, drawn from arrays and result files without a network."""
+"""Pictures and tables, drawn from arrays and result files; `reconstruction_figures` alone runs networks."""
 
 from __future__ import annotations
 

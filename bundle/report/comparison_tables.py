@@ -1,24 +1,58 @@
-"""Table IV of the paper, drawn from a comparison's values with the paper's own beside them."""
+"""Tables IV and V of the paper, drawn from a comparison's values with the paper's own beside them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from bundle.conventions import ATTRIBUTION, INTENSITY
+from bundle.conventions import ATTRIBUTION
 from bundle.metrics.significance import RESAMPLES, smallest_p
 from bundle.metrics.summary import mean, standard_deviation
 from bundle.report.comparison_csv import Comparison, Row, distinct, select
-from bundle.report.comparison_rows import SUPERVISED, ComparedRow, compared_rows
+from bundle.report.comparison_rows import SUPERVISED, UNTRAINED, ComparedRow, compared_rows, paper_rows
 from bundle.report.comparison_tests import LEVEL, Finding, find_differences, patient_of
-from bundle.report.paper_values import TABLE_4_COLUMNS, similar_data, table_4
+from bundle.report.paper_values import (
+    TABLE_4_COLUMNS,
+    TABLE_5_COLUMNS,
+    PrintedTable,
+    similar_data,
+    table_4,
+    table_5,
+)
 from bundle.report.table_layout import MISSING, Cell, Table
 from bundle.report.tables import markdown_table
 
-_HEADINGS = ("Method", "Dice", "AUROC", "AUROC10", "AUPRC", "TPR", "TNR")
-_GROUPS = (("", 1), ("Attributions segmentation", 4), ("Images class.", 2))
+_HEADINGS = {
+    "dice": "Dice",
+    "auroc": "AUROC",
+    "auroc10": "AUROC10",
+    "auprc": "AUPRC",
+    "tpr": "TPR",
+    "tnr": "TNR",
+}
 _RATES = ("tpr", "tnr")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What a table has of the paper's.
+
+    Attributes:
+        metrics: its columns.
+        groups: headings over several columns, with their number.
+        printed: values.
+    """
+
+    metrics: Sequence[str]
+    groups: Sequence[tuple[str, int]]
+    printed: Callable[[], PrintedTable]
+
+
+_LAYOUTS = {
+    "IV": _Layout(TABLE_4_COLUMNS, (("", 1), ("Attributions segmentation", 4), ("Images class.", 2)), table_4),
+    "V": _Layout(TABLE_5_COLUMNS, (), table_5),
+}
 
 
 def segmented_conditions(comparison: Comparison) -> list[tuple[str, str]]:
@@ -29,36 +63,39 @@ def segmented_conditions(comparison: Comparison) -> list[tuple[str, str]]:
     return list(dict.fromkeys((row["cohort"], row["condition"]) for row in measured))
 
 
-def table_iv(comparison: Comparison, cohort: str, condition: str) -> tuple[Table, list[Finding]]:
-    """Return table IV of a cohort's condition, and the tests behind its †.
+def comparison_table(comparison: Comparison, number: str, cohort: str, condition: str) -> tuple[Table, list[Finding]]:
+    """Return table IV or V of a cohort's condition, and the tests behind its †.
 
     Args:
         comparison: values of the comparison.
+        number: ``"IV"`` or ``"V"``.
         cohort: cohort of the table.
         condition: condition of its patients.
 
     Raises:
         ValueError: When methods were evaluated on different subjects.
     """
+    layout = _LAYOUTS[number]
     results = select(comparison.results, cohort=cohort)
     subjects = select(comparison.subjects, cohort=cohort, condition=condition)
-    rows = compared_rows(results)
+    rows = compared_rows(results, number)
     findings = find_differences(subjects, rows)
-    data = similar_data(cohort, condition)
-    printed = table_4()[data] if data else {}
-    cells = {row: _row_cells(row, results, condition, printed.get(row.key, {})) for row in rows}
+    data = similar_data(cohort, condition, layout.printed())
+    printed = layout.printed()[data] if data else {}
+    cells = {row: _row_cells(row, layout.metrics, results, condition, printed.get(row.key, {})) for row in rows}
     for row, line in cells.items():
         differs = {finding.metric for finding in findings if finding.key == row.key and finding.significant}
         for metric in differs:
             line[metric] = replace(line[metric], mark="†")
-    _embolden(cells)
+    _embolden(cells, layout.metrics)
+    own = len(paper_rows(number))
     table = Table(
-        title=_title(cohort, condition, data),
-        columns=_HEADINGS,
+        title=_title(number, cohort, condition, data),
+        columns=["Method", *(_HEADINGS[metric] for metric in layout.metrics)],
         rows=[(row.label, *line.values()) for row, line in cells.items()],
-        note=_note(rows, results, subjects, findings, condition, data),
-        groups=_GROUPS,
-        rules=[len(table_4()["MS 1mm"])] if len(rows) > len(table_4()["MS 1mm"]) else [],
+        note=_note(number, rows, results, subjects, findings, condition, data),
+        groups=layout.groups,
+        rules=[own] if len(rows) > own else [],
     )
     return table, findings
 
@@ -93,9 +130,11 @@ def _finding_cells(finding: Finding) -> dict[str, str | int | float | None]:
     }
 
 
-def _row_cells(row: ComparedRow, results: Sequence[Row], condition: str, printed: Mapping[str, str]) -> dict[str, Cell]:
+def _row_cells(
+    row: ComparedRow, metrics: Sequence[str], results: Sequence[Row], condition: str, printed: Mapping[str, str]
+) -> dict[str, Cell]:
     cells = {}
-    for metric in TABLE_4_COLUMNS:
+    for metric in metrics:
         values = seed_values(row, results, condition, metric)
         deviation = math.nan
         if metric == "dice":
@@ -113,30 +152,31 @@ def seed_values(row: ComparedRow, results: Sequence[Row], condition: str, metric
     and no seed: its value is the first.
     """
     if metric in _RATES:
-        if row.score == INTENSITY:
+        if row.score in UNTRAINED:
             return []
         return [entry["value"] for entry in select(row.of(results), metric=metric)]
     found = select(row.of(results), condition=condition, score=row.score, metric=metric)
-    return [entry["value"] for entry in (found[:1] if row.score == INTENSITY else found)]
+    return [entry["value"] for entry in (found[:1] if row.score in UNTRAINED else found)]
 
 
-def _embolden(cells: Mapping[ComparedRow, dict[str, Cell]]) -> None:
+def _embolden(cells: Mapping[ComparedRow, dict[str, Cell]], metrics: Sequence[str]) -> None:
     """Mark the best value of each column, ties included; the supervised bound does not compete."""
-    for metric in TABLE_4_COLUMNS:
+    for metric in metrics:
         rivals = [line for row, line in cells.items() if row.key != SUPERVISED and line[metric].value]
         best = max((float(line[metric].value) for line in rivals), default=math.nan)
         for line in rivals:
             line[metric] = replace(line[metric], bold=float(line[metric].value) == best)
 
 
-def _title(cohort: str, condition: str, data: str | None) -> str:
-    title = f"Table IV: cohort {cohort}, condition {condition}"
+def _title(number: str, cohort: str, condition: str, data: str | None) -> str:
+    title = f"Table {number}: cohort {cohort}, condition {condition}"
     if data is None:
         return f"{title} (the paper has no such data)"
     return f"{title} (in brackets the paper on {data}: THE DATA DIFFER)"
 
 
 def _note(
+    number: str,
     rows: Sequence[ComparedRow],
     results: Sequence[Row],
     subjects: Sequence[Row],
@@ -149,17 +189,18 @@ def _note(
     patients = {patient_of(subjects)[name] for name in names}
     seeds = {row.label: len(distinct(row.of(results), "seed")) for row in rows if row.score == ATTRIBUTION}
     trained = "; ".join(f"{label} {count}" for label, count in seeds.items() if count) or "none"
+    rates = "TPR, TNR: all subjects of the cohort. " if set(_RATES) & set(_LAYOUTS[number].metrics) else ""
     parts = [
         f"Values: mean over seeds (seeds: {trained}). Dice: mean ± sd over {len(names)} subjects of {len(patients)} "
         f"patients, at the one threshold that was chosen on the validation subjects. AUROC, AUROC10, AUPRC: the voxels "
-        f"of all these subjects pooled, over the whole image; ± sd over seeds where there are several. TPR, TNR: all "
-        f"subjects of the cohort. Bold: best of a column, Supervised aside. {MISSING}: not measured.",
+        f"of all these subjects pooled, over the whole image; ± sd over seeds where there are several. {rates}Bold: "
+        f"best of a column, Supervised aside. {MISSING}: not measured.",
         _test_note(findings),
     ]
     if data:
         parts.append(
-            f"In brackets: Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, table IV, {data}. Its images are not "
-            f"those of this cohort ({condition}), so a difference to it is no difference of methods."
+            f"In brackets: Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, table {number}, {data}. Its images are "
+            f"not those of this cohort ({condition}), so a difference to it is no difference of methods."
         )
     return " ".join(parts)
 

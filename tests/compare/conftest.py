@@ -13,7 +13,7 @@ from monai.bundle import run as run_workflow
 from monai.utils import set_determinism
 
 from bundle.compare import DONE, CellRunner, Outcome
-from bundle.compare.plan import ROOT
+from bundle.compare.plan_values import ROOT
 from tests.slices_toy import make_toy_slices
 
 WIDTHS = {"network_def::classifier::channels": [4, 8, 8], "device": "cpu"}

@@ -10,7 +10,7 @@ from monai.bundle import ConfigParser
 from bundle.compare import cells as module
 from bundle.compare import load_plan, make_combinations
 from bundle.compare.code import PACKAGE
-from bundle.compare.plan import ROOT
+from bundle.compare.plan_values import ROOT
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.compare.plan import ROOT
+from bundle.compare.plan_values import ROOT
 from scripts.compare import main as compare
 
 PATIENCE_S = 120.0

@@ -3,13 +3,14 @@ from __future__ import annotations
 import pytest
 
 from bundle.compare import load_plan
-from bundle.compare.plan import ROOT
+from bundle.compare.plan_values import ROOT
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs" / "compare").glob("*.yaml")), ids=lambda path: path.stem)
 def test_plans_of_the_repository(path):
     plan = load_plan(path)
-    assert all(cohort.spatial_dims == 2 for cohort in plan.cohorts) and plan.scores[0] == "attribution"
+    dims = 3 if path.stem.endswith("_3d") else 2
+    assert all(cohort.spatial_dims == dims for cohort in plan.cohorts) and plan.scores[0] == "attribution"
     assert all(cohort.datalist.is_relative_to(ROOT / "data") for cohort in plan.cohorts)
 
 
@@ -49,19 +50,51 @@ def test_sweep_makes_a_method_of_every_value(write_plan, content):
         "no_cons@alpha=0",
         "no_cons@alpha=0.1",
     ]
-    assert plan.methods[1].overrides == {"alpha": 0.1} and plan.methods[1].variant == plan.methods[3].variant
+    assert plan.methods[1].swept == {"alpha": 0.1} and plan.methods[1].variant == plan.methods[3].variant
     assert [m.name for m in plan.selected(methods=["unsup"]).methods] == ["unsup@alpha=0", "unsup@alpha=0.1"]
     assert [m.name for m in plan.selected(methods=["unsup@alpha=0"]).methods] == ["unsup@alpha=0"]
+
+
+def test_methods_of_table_5():
+    plan = load_plan(ROOT / "configs" / "compare" / "table_5.yaml")
+    methods = {method.name: method for method in plan.methods}
+    assert {name: method.estimators for name, method in methods.items()} == {
+        "unsup": ("g",),
+        **dict.fromkeys(["ae", "vae", "silva_rodriguez", "f_anogan", "dae"], ("",)),
+    }
+    assert methods["ae"].overlays == {
+        "train": ("configs/train_reconstruction.yaml",),
+        "evaluate": ("configs/evaluate_reconstruction.yaml",),
+    }
+    assert methods["ae"].overrides == {
+        "train": {"network_def::width": 16, "max_epochs": 20},
+        "evaluate": {"network_def::width": 16},
+    }
+    assert plan.scores == ("attribution", "input_weighted", "intensity", "equalised")
+
+
+def test_a_method_brings_its_own_values(write_plan, content):
+    content["methods"] = {"ross": {"train_overrides": {"alpha": 2.0}}, "unsup": {"estimators": ["eg"]}, "sup": ["ig"]}
+    methods = {method.name: method for method in load_plan(write_plan(content)).methods}
+    ross, unsup, sup = (methods[name] for name in ("ross", "unsup", "sup"))
+    assert ross.estimators == ("g",) and ross.overrides == {"train": {"alpha": 2.0}, "evaluate": {}}
+    assert unsup.estimators == ("eg",) and sup.estimators == ("ig",) and not sup.overrides["train"]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         pytest.param({"method": ["unsup"]}, "unknown key 'method'; known are cohorts", id="unknown_key"),
+        pytest.param(
+            {"methods": {"ross": {"estimator": "g"}}}, "method 'ross' has the unknown key 'estimator'", id="method_key"
+        ),
+        pytest.param(
+            {"methods": {"ross": {"overrides": {"seed": 3}}}}, "method 'ross': overrides must not set 'seed'", id="own"
+        ),
         pytest.param({"seeds": None}, "must have the key 'seeds'", id="missing_key"),
         pytest.param({"seeds": [True]}, r"seeds must be a list of int, got \[True\]", id="seeds"),
         pytest.param({"seeds": [1, 1]}, r"must not repeat a value, got \[1, 1\]", id="repeated"),
-        pytest.param({"methods": ["unsupp"]}, "unknown method 'unsupp'; configs/methods has erion", id="method"),
+        pytest.param({"methods": ["unsupp"]}, "unknown method 'unsupp'; configs/methods has ae, dae", id="method"),
         pytest.param(
             {"estimators": ["gg"]}, "unknown estimator 'gg'; configs/methods/estimators has eg", id="estimator"
         ),

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from bundle.compare import load_plan, make_combinations
-from bundle.compare.plan import ROOT
+from bundle.compare.plan_values import ROOT
 from bundle.compare.shortcut import read_shortcut, summarise_shortcut
 from tests.shortcut_toy import change_cells, write_shortcut
 

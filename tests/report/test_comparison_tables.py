@@ -6,7 +6,7 @@ import pytest
 
 from bundle.report.comparison_csv import read_comparison
 from bundle.report.comparison_rows import compared_rows
-from bundle.report.comparison_tables import findings_markdown, segmented_conditions, table_iv
+from bundle.report.comparison_tables import comparison_table, findings_markdown, segmented_conditions
 from bundle.report.table_layout import Cell
 
 
@@ -19,8 +19,8 @@ def lines_of(table):
     return {row[0]: [cell.text("**{}**") for cell in row[1:]] for row in table.rows}
 
 
-def test_table_iv_by_hand(toy):
-    table, _ = table_iv(toy, "toy", "tumour")
+def test_table_4_by_hand(toy):
+    table, _ = comparison_table(toy, "IV", "toy", "tumour")
     lines = lines_of(table)
     assert list(lines) == [
         *("Supervised", "NoConsG", "NoConsGC", "Ross", "Erion, EG", "Unsup", "Intensity threshold"),
@@ -47,7 +47,7 @@ def test_table_iv_by_hand(toy):
 
 
 def test_tests_by_hand(toy):
-    _, findings = table_iv(toy, "toy", "tumour")
+    _, findings = comparison_table(toy, "IV", "toy", "tumour")
     found = {finding.key: finding for finding in findings}
     assert {finding.metric for finding in findings} == {"dice"} and set(found) == {"sup", "ross", "erion"}
     assert {finding.comparisons for finding in findings} == {3}
@@ -60,7 +60,7 @@ def test_tests_by_hand(toy):
 
 
 def test_note_states_the_protocol(toy):
-    note = table_iv(toy, "toy", "tumour")[0].note
+    note = comparison_table(toy, "IV", "toy", "tumour")[0].note
     for part in (
         "(seeds: Supervised 1; Ross 1; Erion, EG 1; Unsup 2)",
         "over 8 subjects of 8 patients, at the one threshold that was chosen on the validation subjects",
@@ -79,7 +79,7 @@ def with_patients(subjects, patient_of):
 def test_patients_are_the_units_and_too_few_are_said(toy_rows, write_toy):
     results, subjects = toy_rows
     folder = write_toy(results, with_patients(subjects, lambda name: f"p{int(name[1]) // 2}"))
-    table, findings = table_iv(read_comparison(folder), "toy", "tumour")
+    table, findings = comparison_table(read_comparison(folder), "IV", "toy", "tumour")
     assert {finding.test.units for finding in findings} == {4}
     assert "†" not in lines_of(table)["Ross"][0].split("(")[0]  # 2/16 is the least
     assert "8 subjects of 4 patients" in table.note
@@ -89,7 +89,7 @@ def test_patients_are_the_units_and_too_few_are_said(toy_rows, write_toy):
 def test_single_unit_has_no_test(toy_rows, write_toy):
     results, subjects = toy_rows
     folder = write_toy(results, with_patients(subjects, lambda name: "p"))
-    table, findings = table_iv(read_comparison(folder), "toy", "tumour")
+    table, findings = comparison_table(read_comparison(folder), "IV", "toy", "tumour")
     assert "†: n/a, a test needs at least 2 units, got 1." in table.note
     assert "| Ross | dice | 1 | -0.110 | n/a | n/a | n/a | a test needs at least 2 units, got 1 |" in findings_markdown(
         findings
@@ -98,7 +98,7 @@ def test_single_unit_has_no_test(toy_rows, write_toy):
 
 def test_without_unsup_there_is_no_test(toy_rows, write_toy):
     results, subjects = ([row for row in rows if row["method"] != "unsup"] for rows in toy_rows)
-    table, findings = table_iv(read_comparison(write_toy(results, subjects)), "toy", "tumour")
+    table, findings = comparison_table(read_comparison(write_toy(results, subjects)), "IV", "toy", "tumour")
     assert findings == [] and "†: n/a, there is no Unsup" in table.note
     assert lines_of(table)["Unsup"][0] == "\u2013 (0.51 ± 0.16)"
 
@@ -116,7 +116,7 @@ def test_further_rows(toy_rows, write_toy):
         {**place, "method": "erion", "estimator": "g", "score": "attribution"},
     ]
     comparison = read_comparison(write_toy(results, subjects))
-    lines = lines_of(table_iv(comparison, "toy", "tumour")[0])
+    lines = lines_of(comparison_table(comparison, "IV", "toy", "tumour")[0])
     assert list(lines)[6:] == ["Unsup, input-weighted", "UnsupTV, IEG", "unsup@epochs=2", "Intensity threshold"]
     assert lines["NoConsGC"][3] == "**0.600** (0.04†)" and lines["NoConsG"][3] == "\u2013 (0.16†)"
     assert lines["Erion, EG"][3] == "0.200 (0.19†)"  # its own training attribution where both are there
@@ -127,7 +127,7 @@ def test_condition_without_a_printed_table(toy_rows, write_toy):
     results, subjects = ([{**row, "condition": "stroke"} for row in rows] for rows in toy_rows)
     comparison = read_comparison(write_toy(results, subjects))
     assert segmented_conditions(comparison) == [("toy", "stroke")]
-    table, _ = table_iv(comparison, "toy", "stroke")
+    table, _ = comparison_table(comparison, "IV", "toy", "stroke")
     assert table.title.endswith("(the paper has no such data)") and "brackets" not in table.note
     assert all("(" not in text for line in lines_of(table).values() for text in line)
 
@@ -142,17 +142,17 @@ def test_lacking_subject_is_named(toy_rows, write_toy):
     results, subjects = toy_rows
     subjects = [row for row in subjects if (row["method"], row["subject"]) != ("ross", "s3")]
     with pytest.raises(ValueError, match=r"^Ross against Unsup, dice, toy, tumour: .* the first lacks 's3'"):
-        table_iv(read_comparison(write_toy(results, subjects)), "toy", "tumour")
+        comparison_table(read_comparison(write_toy(results, subjects)), "IV", "toy", "tumour")
 
 
 def test_subject_with_two_patients(toy_rows, write_toy):
     results, subjects = toy_rows
     subjects[0]["patient"] = "p"
     with pytest.raises(ValueError, match="'s0' belongs to 'p' and 's0'"):
-        table_iv(read_comparison(write_toy(results, subjects)), "toy", "tumour")
+        comparison_table(read_comparison(write_toy(results, subjects)), "IV", "toy", "tumour")
 
 
 def test_cells_have_no_nan(toy):
-    table, _ = table_iv(toy, "toy", "tumour")
+    table, _ = comparison_table(toy, "IV", "toy", "tumour")
     cells = [cell for row in table.rows for cell in row[1:]]
     assert all(isinstance(cell, Cell) and "nan" not in cell.text() for cell in cells)

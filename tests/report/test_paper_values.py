@@ -53,5 +53,5 @@ def test_averages_follow_from_the_methods(number):
     ],
 )
 def test_similar_data(cohort, condition, data):
-    assert similar_data(cohort, condition) == data
+    assert similar_data(cohort, condition, table_4()) == data
     assert data is None or data in table_4()
