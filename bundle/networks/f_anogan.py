@@ -22,7 +22,7 @@ _SLOPE = 0.2
 
 
 class Critic(nn.Module):
-    """Six strided convolutions with normalisation and LeakyReLU, a mean over space and a linear unit.
+    """Six strided convolutions with LeakyReLU, a mean over space and a linear unit.
 
     Args:
         spatial_dims: number of spatial axes.
@@ -33,21 +33,19 @@ class Critic(nn.Module):
         - output: ``(B, 1)``, unbounded: higher is more real.
 
     Source:
-        Layers of the code published by Silva-Rodríguez et al., BMVC 2021 (2.80 million parameters), whose batch
-        normalisation is replaced by one of each image, because the gradient penalty belongs to single images
-        (Gulrajani et al., NeurIPS 2017, section 4).
+        Layers of the code published by Silva-Rodríguez et al., BMVC 2021, without its batch normalisation: the
+        gradient penalty belongs to single images (Gulrajani et al., NeurIPS 2017, section 4), and a normalisation of
+        each image hides its brightness, so that the generator learns none.
     """
 
     def __init__(self, spatial_dims: int = 2, width: int = 64) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels = [1, *(width * 2**index // 4 for index in range(_HALVINGS))]
+        conv = Conv[Conv.CONV, spatial_dims]
         for channels_in, channels_out in itertools.pairwise(channels):
             layers += [
-                Conv[Conv.CONV, spatial_dims](
-                    channels_in, channels_out, kernel_size=4, stride=2, padding=1, bias=False
-                ),
-                nn.GroupNorm(1, channels_out),
+                conv(channels_in, channels_out, kernel_size=4, stride=2, padding=1, bias=False),
                 nn.LeakyReLU(_SLOPE),
             ]
         self.features = nn.Sequential(*layers)
