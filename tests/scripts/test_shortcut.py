@@ -18,7 +18,7 @@ def test_command(tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert [(row["tie"], row["method"], row["saved"]) for row in rows][2:] == [
         ("1.0", "unsup", "0.375"),
-        ("1.0", "no_cons", ""),
+        ("1.0", "no_cons", "nan"),
     ]
     assert {"shortcut.md", "shortcut.png", "shortcut.svg"} <= {path.name for path in results.iterdir()}
 
