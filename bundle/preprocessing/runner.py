@@ -24,6 +24,10 @@ from bundle.preprocessing.subject import (
     read_record,
 )
 
+# Dask lets workers give freed memory back at once; taking it again page by page costs a fifth of a subject's time.
+_ALLOCATOR = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+_KEPT_BYTES = 1 << 30
+
 
 def run(
     subjects: Sequence[Subject],
@@ -128,6 +132,7 @@ def _lost(name: str, error: BaseException | None, output_dir: Path) -> Record:
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     """Connect to a scheduler, or to a cluster of this machine's own that ends with the run."""
+    import dask
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
@@ -141,6 +146,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
             yield client
         return
     with (
+        dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": _KEPT_BYTES for name in _ALLOCATOR}),
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
