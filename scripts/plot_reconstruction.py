@@ -13,6 +13,7 @@ from typing import Any
 from bundle.conventions import HEALTHY, LABEL, PATHOLOGICAL, SUBJECT, TEST
 from bundle.data import load_datalist
 from bundle.report.reconstruction_figures import draw_reconstructions
+from scripts.run_labels import add_run_arguments, labelled_runs
 
 
 def _chosen(entries: Sequence[Mapping[str, Any]], subjects: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -34,23 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run_dirs", type=Path, nargs="+", metavar="RUN_DIR", help="output folders of trainings")
+    add_run_arguments(parser)
     parser.add_argument("--datalist", type=Path, required=True, help="datalist of slices")
     parser.add_argument("--section", default=TEST, help="section of the datalist, default: %(default)s")
     parser.add_argument("--subjects", nargs="+", default=[], help="slices to draw, default: one of each class")
-    parser.add_argument("--labels", nargs="+", help="a name for each run, default: the names of the folders")
-    parser.add_argument("--output", type=Path, required=True, metavar="PNG", help="picture to write")
     args = parser.parse_args(arguments)
 
-    labels = args.labels or [folder.resolve().name for folder in args.run_dirs]
-    if len(labels) != len(args.run_dirs) or len(set(labels)) != len(labels):
-        parser.error(
-            f"every run must have a label of its own, got {len(args.run_dirs)} runs and the labels "
-            f"{', '.join(labels)}; name them with --labels"
-        )
+    runs = labelled_runs(parser, args)
     try:
         entries = _chosen(load_datalist(args.datalist, args.section), args.subjects)
-        print(draw_reconstructions(dict(zip(labels, args.run_dirs, strict=True)), entries, args.output))
+        print(draw_reconstructions(runs, entries, args.output))
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
 

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from bundle.report.training_curves import draw_training_curves
+from scripts.run_labels import add_run_arguments, labelled_runs
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and draw."""
     parser = argparse.ArgumentParser(prog="python -m scripts.plot_training", description=__doc__)
-    parser.add_argument("run_dirs", type=Path, nargs="+", metavar="RUN_DIR", help="output folders of trainings")
-    parser.add_argument("--output", type=Path, required=True, metavar="PNG", help="picture to write")
-    parser.add_argument("--labels", nargs="+", help="a name for each run, default: the names of the folders")
+    add_run_arguments(parser)
     args = parser.parse_args(arguments)
 
-    labels = args.labels or [folder.resolve().name for folder in args.run_dirs]
-    if len(labels) != len(args.run_dirs) or len(set(labels)) != len(labels):
-        parser.error(
-            f"every run must have a label of its own, got {len(args.run_dirs)} runs and the labels "
-            f"{', '.join(labels)}; name them with --labels"
-        )
+    runs = labelled_runs(parser, args)
     try:
-        print(draw_training_curves(dict(zip(labels, args.run_dirs, strict=True)), args.output))
+        print(draw_training_curves(runs, args.output))
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
 

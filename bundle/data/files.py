@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 
 
 @contextmanager
-def written_whole(path: PathLike) -> Iterator[Path]:
+def written_whole(path: PathLike, part_name: str | None = None) -> Iterator[Path]:
     """Give a hidden name beside ``path`` to write to, and rename it to ``path`` when the block ends well.
 
     The folder is made when it is missing. The hidden name ends as ``path`` does, because many writers take the format
@@ -26,6 +26,7 @@ def written_whole(path: PathLike) -> Iterator[Path]:
 
     Args:
         path: file to write or to replace.
+        part_name: hidden name instead.
 
     Yields:
         The hidden name.
@@ -35,7 +36,7 @@ def written_whole(path: PathLike) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{os.getpid()}_{target.name}")
+    part = target.with_name(part_name or f".{os.getpid()}_{target.name}")
     try:
         yield part
         os.replace(part, target)

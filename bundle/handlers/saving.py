@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from bundle.data.files import written_whole
 
-@contextmanager
-def _renamed_when_complete(path: Path) -> Iterator[Path]:
-    """Give a temporary name in the same folder, and move what was written there to ``path`` at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")  # one name, so that a killed run leaves at most one, which is reused
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+
+def _written_whole(path: Path) -> AbstractContextManager[Path]:
+    """Write under one hidden name, so that a killed run leaves at most one, which the next one uses again."""
+    return written_whole(path, f".{path.name}.part")
 
 
 def save_atomically(content: Any, path: Path) -> None:
@@ -31,7 +25,7 @@ def save_atomically(content: Any, path: Path) -> None:
     Raises:
         OSError: When the folder cannot be written; nothing is left there.
     """
-    with _renamed_when_complete(path) as part:
+    with _written_whole(path) as part:
         torch.save(content, part)
 
 
@@ -41,7 +35,7 @@ def save_arrays_atomically(arrays: Mapping[str, Any], path: Path) -> None:
     Raises:
         OSError: When the folder cannot be written; nothing is left there.
     """
-    with _renamed_when_complete(path) as part, part.open("wb") as file:
+    with _written_whole(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 

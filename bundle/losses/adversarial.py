@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 from torch.nn.modules.loss import _Loss
 
+from bundle.losses.functional import check_weight
 from bundle.losses.reconstruction import Prediction
 from bundle.networks.f_anogan import FEATURES, RECONSTRUCTED_FEATURES
 from bundle.networks.reconstruction import RECONSTRUCTION, TARGET
@@ -74,8 +75,7 @@ class EncoderLoss(_Loss):
 
     def __init__(self, feature_weight: float = 1.0) -> None:
         super().__init__()
-        if not 0 <= feature_weight < float("inf"):
-            raise ValueError(f"feature_weight must be a finite number of at least 0, got {feature_weight}.")
+        check_weight("feature_weight", feature_weight)
         self.feature_weight = feature_weight
         self.parts: dict[str, torch.Tensor] = {}
 

@@ -10,7 +10,7 @@ from torch.nn.modules.loss import _Loss
 
 from bundle.conventions import LABEL, split_prediction
 from bundle.losses.constraints import make_constraint
-from bundle.losses.functional import classification_loss, ross_penalty, total_variation
+from bundle.losses.functional import check_weight, classification_loss, ross_penalty, total_variation
 from bundle.losses.global_batch import global_mean
 
 
@@ -73,8 +73,7 @@ class AttributionConstraintLoss(_Loss):
     ) -> None:
         super().__init__()
         for name, weight in (("alpha", alpha), ("tv_weight", tv_weight), ("ridge", ridge)):
-            if not 0 <= weight < float("inf"):
-                raise ValueError(f"{name} must be a finite number of at least 0, got {weight}.")
+            check_weight(name, weight)
         self.alpha = alpha
         self.constraint = make_constraint(constraint, sharpness=sharpness, standardise=standardise)
         self.tv_weight = tv_weight

@@ -142,3 +142,9 @@ def relative_attribution(attribution: torch.Tensor, sharpness: float) -> torch.T
     tiny = torch.finfo(attribution.dtype).tiny
     root_mean_square = global_mean(attribution.detach().square()).sqrt()
     return sharpness * (attribution / root_mean_square.clamp_min(tiny))
+
+
+def check_weight(name: str, value: float) -> None:
+    """Raise ValueError unless ``value``, the weight ``name`` of a loss, is a finite number of at least 0."""
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} must be a finite number of at least 0, got {value}.")

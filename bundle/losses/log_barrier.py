@@ -7,6 +7,7 @@ import math
 import torch
 from torch.nn.modules.loss import _Loss
 
+from bundle.losses.functional import check_weight
 from bundle.losses.reconstruction import AutoencoderLoss, Prediction
 from bundle.networks.attention_vae import ATTENTION
 
@@ -62,8 +63,7 @@ class AttentionSizeLoss(_Loss):
         self, alpha: float = 10.0, left_out: float = 0.2, sharpness: float = 20.0, kl_weight: float = 1.0
     ) -> None:
         super().__init__()
-        if not 0 <= alpha < float("inf"):
-            raise ValueError(f"alpha must be a finite number of at least 0, got {alpha}.")
+        check_weight("alpha", alpha)
         if not 0 < left_out < 1:
             raise ValueError(f"left_out must be between 0 and 1, got {left_out}.")
         if sharpness <= 0:

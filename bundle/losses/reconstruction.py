@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 from torch.nn.modules.loss import _Loss
 
+from bundle.losses.functional import check_weight
 from bundle.networks.reconstruction import BRAIN, LOG_VARIANCE, MEAN, RECONSTRUCTION, TARGET
 
 Prediction = Mapping[str, torch.Tensor]
@@ -76,8 +77,7 @@ class AutoencoderLoss(_Loss):
 
     def __init__(self, kl_weight: float = 1.0) -> None:
         super().__init__()
-        if not 0 <= kl_weight < float("inf"):
-            raise ValueError(f"kl_weight must be a finite number of at least 0, got {kl_weight}.")
+        check_weight("kl_weight", kl_weight)
         self.kl_weight = kl_weight
         self.parts: dict[str, torch.Tensor] = {}
 
