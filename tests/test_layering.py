@@ -24,6 +24,7 @@ ROWS = [
     "report",
     "viewer",
     "preflight",
+    "switches",
     "deployment",
     "compare",
 ]

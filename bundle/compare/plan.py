@@ -37,6 +37,7 @@ from bundle.compare.plan_values import (
     check_keys,
     check_overlay,
     check_overrides,
+    check_reconstruction,
     list_of,
     mapping_of,
     overlays_of,
@@ -179,7 +180,7 @@ def _plan(content: Any) -> Plan:
     cohorts = mapping_of(content, "cohorts")
     if not cohorts:
         raise ValueError("cohorts must name at least one cohort, got none")
-    return Plan(
+    plan = Plan(
         tuple(_cohort(name, cohort, content) for name, cohort in cohorts.items()),
         methods,
         tuple(seeds),
@@ -187,6 +188,11 @@ def _plan(content: Any) -> Plan:
         agreement,
         maps,
     )
+    for cohort, method in itertools.product(plan.cohorts, plan.methods):
+        before = {"train": cohort.train_overlays, "evaluate": cohort.evaluate_overlays}
+        files = {kind: (*before[kind], *method.overlays[kind]) for kind in WORKFLOWS}
+        check_reconstruction(method.overlay, method.estimators, files)
+    return plan
 
 
 def _cohort(name: str, content: Any, plan: Mapping[str, Any]) -> Cohort:

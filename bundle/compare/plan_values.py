@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
+
 ROOT = Path(__file__).resolve().parents[2]
 """Folder of the bundle, in which its workflows run."""
 
@@ -41,6 +43,32 @@ def check_overlay(kind: str, name: Any, folder: Path) -> None:
     if not isinstance(name, str) or not (folder / f"{name}.yaml").is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         raise ValueError(f"unknown {kind} {name!r}; {folder.relative_to(ROOT)} has {known}")
+
+
+def check_reconstruction(method: str, estimators: Sequence[str], files: Mapping[str, Sequence[str]]) -> None:
+    """Check that a plan names what a method that learns by reconstruction needs.
+
+    Such a method is known by the loss of healthy validation images that its overlay sets.
+
+    Args:
+        method: its overlay in ``configs/methods``.
+        estimators: its training attributions.
+        files: workflow -> config files that come before the method's own.
+
+    Raises:
+        ValueError: When the plan gives it an estimator, or lacks an overlay.
+    """
+    content = yaml.safe_load((ROOT / "configs" / "methods" / f"{method}.yaml").read_text(encoding="utf-8"))
+    if "validate::loss" not in content:
+        return
+    overlays = {workflow: f"configs/{workflow}_reconstruction.yaml" for workflow in WORKFLOWS}
+    lacking = ["estimators: []"] if any(estimators) else []
+    lacking += [f"{name}_overlays: [{file}]" for name, file in overlays.items() if file not in files[name]]
+    if lacking:
+        raise ValueError(
+            f"method {method!r} learns by reconstruction and lacks {', '.join(lacking)}; "
+            "map the method to them, as in configs/compare/table_5.yaml"
+        )
 
 
 def overlays_of(where: str, content: Mapping[str, Any], workflow: str) -> tuple[str, ...]:

@@ -8,14 +8,12 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from bundle.data.writer import save_nifti
-from bundle.preprocessing import layout
 from bundle.preprocessing.geometry import to_sitk
+from bundle.preprocessing.native_grid import NativeGrid, read_native_grid
 from bundle.preprocessing.resampling import mask_to_grid
-from bundle.preprocessing.subject import DONE, STATUS, Record, read_record
 
 
 def restore_masks(folder: Path, output_dir: Path) -> Iterator[Path]:
@@ -38,27 +36,22 @@ def restore_masks(folder: Path, output_dir: Path) -> Iterator[Path]:
     names = sorted((path.stem for path in (output_dir / "provenance").glob("*.json")), key=len, reverse=True)
     for file in files:
         name = next((name for name in names if file.name.startswith(name)), None)
-        record = None if name is None else read_record(output_dir, name)
-        if name is None or record is None or record[STATUS] != DONE:
+        if name is None:
             raise ValueError(f"{file}: a mask must be named after a subject of {output_dir}; rename it")
+        native = read_native_grid(output_dir, name)
         target = output_dir / "native" / file.name
         target.parent.mkdir(exist_ok=True)
-        affine = np.asarray(record["native"]["affine"])
-        save_nifti(nib.Nifti1Image(restore_mask(file, record, output_dir, name), affine), target)
+        save_nifti(nib.Nifti1Image(restore_mask(file, native), native.affine), target)
         yield target
 
 
-def restore_mask(path: Path, record: Record, output_dir: Path, name: str) -> NDArray[np.uint8]:
-    """Return a mask on its subject's native grid, by nearest neighbour, in the axis order of the native file.
+def restore_mask(path: Path, native: NativeGrid) -> NDArray[np.uint8]:
+    """Return a mask on its subject's native grid, by nearest neighbour.
 
     Args:
         path: mask in MNI space.
-        record: the subject's record.
-        output_dir: folder of the preprocessed data set.
-        name: the subject.
+        native: the grid.
     """
     mask: Any = nib.as_closest_canonical(nib.load(path))
     image = to_sitk((np.asanyarray(mask.dataobj) > 0).astype(np.uint8), mask.affine)
-    transform = sitk.ReadTransform(str(output_dir / layout.to_native_file(name)))
-    native = record["native"]
-    return mask_to_grid(image, transform, tuple(native["shape"]), np.asarray(native["affine"]))
+    return mask_to_grid(image, native.transform, native.shape, native.affine)

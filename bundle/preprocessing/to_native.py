@@ -8,18 +8,17 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
-from bundle.conventions import ATTRIBUTION, IMAGE, INTENSITY, SUBJECT
+from bundle.conventions import ATTRIBUTION, INTENSITY, SUBJECT
 from bundle.preprocessing import layout
 from bundle.preprocessing.geometry import to_sitk
+from bundle.preprocessing.native_grid import read_native_grid
 from bundle.preprocessing.resampling import reference, resample_brain
-from bundle.preprocessing.subject import DONE, STATUS, read_record
 
 Array = NDArray[np.float32]
 
@@ -61,33 +60,28 @@ class ToNatived(MapTransform):
         """Return the item with its maps on the native grid."""
         item = dict(data)
         name = str(item[SUBJECT])
-        record = read_record(self.folder, name)
-        if record is None or record.get(STATUS) != DONE:
-            raise ValueError(f"{self.folder}: {name!r} must have been preprocessed here, found no record; run it again")
-        transform = sitk.ReadTransform(str(self.folder / layout.to_native_file(name)))
-        native = record["native"]
-        affine = np.asarray(native["affine"])
-        target = reference(tuple(native["shape"]), affine)
+        native = read_native_grid(self.folder, name)
+        affine = torch.as_tensor(native.affine)
 
         preprocessed: MetaTensor = item[self.intensity_key]
         inside = (_array(preprocessed) != 0).any(axis=0).astype(np.float32)
         source_affine = preprocessed.affine.cpu().numpy().astype(np.float64)
         maps = {key: _array(item[key]) * inside for key in self.key_iterator(item)}
         sources = [to_sitk(channel, source_affine) for channels in maps.values() for channel in channels]
-        resampled, brain = resample_brain(sources, to_sitk(inside, source_affine), target, transform)
-        path = record["inputs"][IMAGE]["path"]
+        target = reference(native.shape, native.affine)
+        resampled, brain = resample_brain(sources, to_sitk(inside, source_affine), target, native.transform)
         if not brain.any():
             raise ValueError(
-                f"{path}: no brain lies on the native grid; look at the picture {layout.picture_file(name)}"
+                f"{native.scan}: no brain lies on the native grid; look at the picture {layout.picture_file(name)}"
             )
         moved = iter(resampled)
         for key, channels in maps.items():
             on_native_grid = np.stack([next(moved) for _ in channels])
-            item[key] = MetaTensor(torch.as_tensor(on_native_grid), affine=torch.as_tensor(affine))
-        scan: Any = nib.load(path)
+            item[key] = MetaTensor(torch.as_tensor(on_native_grid), affine=affine)
+        scan: Any = nib.load(native.scan)
         image = _z_score(np.asarray(scan.dataobj, dtype=np.float32).reshape(brain.shape), brain)
-        meta = {"filename_or_obj": path}
-        item[self.intensity_key] = MetaTensor(torch.as_tensor(image[None]), affine=torch.as_tensor(affine), meta=meta)
+        meta = {"filename_or_obj": native.scan}
+        item[self.intensity_key] = MetaTensor(torch.as_tensor(image[None]), affine=affine, meta=meta)
         return item
 
 

@@ -31,8 +31,8 @@ from bundle.conventions import ATTRIBUTION, INPUT_WEIGHTED, INTENSITY, SUBJECT
 from bundle.data import load_datalist
 from bundle.preprocessing import layout
 from bundle.preprocessing.geometry import sitk_array, to_sitk
+from bundle.preprocessing.native_grid import read_native_grid
 from bundle.preprocessing.resampling import reference
-from bundle.preprocessing.subject import read_record
 from bundle.preprocessing.to_native import ToNatived
 
 SCORES = (ATTRIBUTION, INPUT_WEIGHTED)
@@ -55,11 +55,10 @@ def expert_mask(folder: Path, subject: str) -> NDArray[np.bool_] | None:
 
 def resampled(mask: NDArray[np.bool_], item: dict[Hashable, Any], prepared: Path, mode: int) -> NDArray[np.float32]:
     """Return a mask in MNI space on the native grid."""
-    native = (read_record(prepared, item[SUBJECT]) or {})["native"]
-    target = reference(tuple(native["shape"]), np.asarray(native["affine"]))
-    transform = sitk.ReadTransform(str(prepared / layout.to_native_file(item[SUBJECT])))
+    native = read_native_grid(prepared, item[SUBJECT])
+    target = reference(native.shape, native.affine)
     image = to_sitk(mask.astype(np.float32), item[INTENSITY].affine.numpy().astype(np.float64))
-    moved: NDArray[np.float32] = sitk_array(sitk.Resample(image, target, transform, mode, 0.0))
+    moved: NDArray[np.float32] = sitk_array(sitk.Resample(image, target, native.transform, mode, 0.0))
     return moved
 
 

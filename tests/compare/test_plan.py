@@ -81,6 +81,16 @@ def test_a_method_brings_its_own_values(write_plan, content):
     assert unsup.estimators == ("eg",) and sup.estimators == ("ig",) and not sup.overrides["train"]
 
 
+def test_overlays_of_reconstruction_may_be_the_cohorts(write_plan, content):
+    content["cohorts"]["tiny"] |= {
+        f"{name}_overlays": [f"configs/{name}_reconstruction.yaml", f"configs/{name}_reconstruction_2d.yaml"]
+        for name in ("train", "evaluate")
+    }
+    content["methods"] = {"ae": {"estimators": []}}
+    (method,) = load_plan(write_plan(content)).methods
+    assert method.estimators == ("",) and method.overlays == {"train": (), "evaluate": ()}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -115,6 +125,18 @@ def test_a_method_brings_its_own_values(write_plan, content):
             {"cohorts": {"a": {"dataset_dir": "x", "spatial_dims": 4}}}, "spatial_dims must be 2 or 3, got 4", id="dims"
         ),
         pytest.param({"overrides": {"seed": 3}}, "overrides must not set 'seed'", id="override"),
+        pytest.param(
+            {"methods": ["unsup", "ae"]},
+            r"method 'ae' learns by reconstruction and lacks estimators: \[\], "
+            r"train_overlays: \[configs/train_reconstruction.yaml\], "
+            r"evaluate_overlays: \[configs/evaluate_reconstruction.yaml\]; map the method to them",
+            id="reconstruction",
+        ),
+        pytest.param(
+            {"methods": {"dae": {"estimators": [], "train_overlays": ["configs/train_reconstruction.yaml"]}}},
+            r"method 'dae' .* lacks evaluate_overlays: \[configs/evaluate_reconstruction.yaml\]; map",
+            id="reconstruction_without_evaluation",
+        ),
         pytest.param({"sweep": {"seed": [3]}}, "sweep must not set 'seed'", id="sweep"),
         pytest.param({"agreement": ["EG.EG"]}, r"pairs such as \[EG.EG, NO.EG\], got 'EG.EG'", id="pair"),
         pytest.param({"agreement": [["G.G", "A.G"]]}, "must be TRAINING.INFERENCE, .* got 'A.G'", id="map"),

@@ -51,11 +51,12 @@ def test_calibrate_only_bounds_the_false_positives(calibrated, cohort, model_fil
 
 
 def test_inference_uses_the_rule_and_the_scaled_probability(run_bundle, calibrated, cohort, model_file, tmp_path):
-    options = {"dataset_dir": cohort / "images" / "sub-4_flair.nii.gz", "model_file": model_file, "overlay": False}
+    options = {"dataset_dir": cohort / "images" / "sub-4_flair.nii.gz", "model_file": model_file, "overlay": "false"}
     options["threshold_file"] = calibrated / "threshold.json"
     run = run_bundle("inference.yaml", output_dir=tmp_path / "out", **options)
     assert run.returncode == 0, run.stderr
     result = json.loads((tmp_path / "out" / "sub-4_flair" / "sub-4_flair_result.json").read_text())
+    assert not list((tmp_path / "out").rglob("*.png"))
     record = load_thresholds(calibrated / "threshold.json")
     assert (result["calibration"], result["threshold"]) == ("healthy", record["thresholds"]["attribution"])
     assert result["volume_ml"] <= 20.0  # it is one of the two that the bound was chosen on, at the highest rank
@@ -73,8 +74,9 @@ def test_measured_at_healthy_thresholds(run_bundle, calibrated, without_masks, c
     entries = [{**e, "image": str(cohort / e["image"]), "mask": str(cohort / e["mask"])} for e in test]
     (tmp_path / "datalist.json").write_text(json.dumps({**datalist, "test": entries}))
     options = {"dataset_dir": tmp_path, "output_dir": tmp_path / "out", "model_file": model_file, **BOUND}
-    run = run_bundle("evaluate.yaml", **options, calibration="healthy", report=False)
+    run = run_bundle("evaluate.yaml", **options, calibration="healthy", report="false")
     assert run.returncode == 0, run.stderr
+    assert not (tmp_path / "out" / "report.html").exists() and not (tmp_path / "out" / "report_slices").exists()
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert record["thresholds"] == load_thresholds(calibrated / "threshold.json")["thresholds"]
     assert [row["subject"] for row in record["subjects"]] == ["sub-2", "sub-3"]

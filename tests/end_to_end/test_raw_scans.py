@@ -140,6 +140,6 @@ def test_preprocess_as_the_command_line_passes_it(value, expected):
     parser = ConfigParser()
     parser.read_config(ROOT / "configs" / "inference.yaml")
     parser["preprocess"] = value
-    assert parser.get_parsed_content("raw") is expected
+    assert parser.get_parsed_content("switches::preprocess") is expected
     transforms = parser.get_parsed_content("postprocessing").transforms
     assert any(type(transform).__name__ == "ToNatived" for transform in transforms) is expected

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mlflow import MlflowClient
 from monai.bundle import run as run_workflow
-from monai.utils import set_determinism
+from monai.utils import path_to_sqlite_uri, set_determinism
 
 from bundle.handlers import TrainingStateHandler
 from tests.slices_toy import make_toy_slices
@@ -95,6 +96,25 @@ def test_interrupted_training_ends_as_an_uninterrupted_one(method, stops, run_he
         torch.load(tmp_path / name / "model_final.pt", weights_only=True) for name in ("whole", "stopped")
     )
     assert all(torch.equal(resumed[key], tensor) for key, tensor in whole.items())
+
+
+def test_training_is_tracked_as_a_classifiers_is(run_here, slices, tmp_path, monkeypatch):
+    """Of the method with two trainers, of which MONAI knows the second one."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    options = {**TRAINING, **SMALL["f_anogan"], "gan_epochs": 1, "tracking": "mlflow"}
+    run_here(train_files("f_anogan"), **options, dataset_dir=str(slices), output_dir=str(tmp_path))
+    client = MlflowClient(path_to_sqlite_uri(tmp_path / "mlruns.db"))
+    experiment = client.get_experiment_by_name("brain_flair_anomaly_segmentation")
+    (tracked,) = client.search_runs(experiment.experiment_id)
+    assert (tracked.info.status, tracked.info.run_name) == ("FINISHED", str(tmp_path))
+    assert {"gan_epochs": "1", "feature_weight": "1.0", "max_epochs": "1"}.items() <= tracked.data.params.items()
+    metrics = {"train_loss", "lr_group_0", "reconstruction_loss", "feature_loss", "val_negative_loss"}
+    assert metrics == tracked.data.metrics.keys()
+    files = {
+        found.path for name in (None, "figures", "model") for found in client.list_artifacts(tracked.info.run_id, name)
+    }
+    assert files == {"config.json", "figures", "figures/curves.png", "model", "model/model.pt"}
 
 
 def bundle_run(files, **options):
