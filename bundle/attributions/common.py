@@ -11,15 +11,31 @@ from bundle.conventions import split_prediction
 from bundle.networks import AttributionNet
 
 
+def classifier_input(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """Return what attributions are taken with respect to: the images as an AttributionNet's atlas returns them.
+
+    Of a network without atlas, or with its prediction tensor only, that is the images themselves.
+
+    Args:
+        network: AttributionNet, or a network with its prediction tensor.
+        image: images.
+
+    Shape:
+        - image, output: ``(B, C, *spatial)``.
+    """
+    with torch.no_grad():
+        return network.atlas(image) if isinstance(network, AttributionNet) else image
+
+
 def image_logit(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """Compute the image logit F(x) so that autograd can differentiate it.
+    """Compute the image logit F so that autograd can differentiate it.
 
     An AttributionNet is asked for its classifier's logits only: its prediction costs the attribution as well, and is
     cut from the graph in eval mode.
 
     Args:
         network: AttributionNet, or a network with its prediction tensor.
-        image: images.
+        image: images as `classifier_input` returns them.
 
     Shape:
         - image: ``(B, C, *spatial)``.

@@ -11,7 +11,7 @@ from monai.utils import convert_to_tensor
 from torch import nn
 
 from bundle.attributions.base import Attribution
-from bundle.attributions.common import check_count, map_in_batches
+from bundle.attributions.common import check_count, classifier_input, map_in_batches
 from bundle.attributions.paths import PathPoint, sum_of_gradients
 from bundle.conventions import IMAGE
 
@@ -104,13 +104,12 @@ class ExpectedGradientsAttribution(Attribution):
         """Run the network at every point and return the mean of its attributions."""
         # Reference by reference, so that each is fetched and put through the first layer once.
         draws = sorted(self.draws(), key=lambda draw: -1 if draw.reference is None else draw.reference)
-        return map_in_batches(
-            partial(self._mean_gradient, network, draws), image, max_batch_size=self.internal_batch_size
-        )
+        mean_gradient = partial(self._mean_gradient, network, draws)
+        return map_in_batches(mean_gradient, classifier_input(network, image), max_batch_size=self.internal_batch_size)
 
     def _mean_gradient(self, network: nn.Module, draws: Sequence[Draw], image: torch.Tensor) -> torch.Tensor:
         starts: dict[int | None, Callable[[], torch.Tensor]] = {
-            draw.reference: partial(self._start, draw.reference, image) for draw in draws
+            draw.reference: partial(self._start, network, draw.reference, image) for draw in draws
         }
         return sum_of_gradients(
             network,
@@ -120,8 +119,10 @@ class ExpectedGradientsAttribution(Attribution):
             progress="expected gradients" if self.progress else None,
         )
 
-    def _start(self, number: int | None, image: torch.Tensor) -> torch.Tensor:
-        return torch.zeros_like(image[:1]) if number is None else self._reference(number, image)[None]
+    def _start(self, network: nn.Module, number: int | None, image: torch.Tensor) -> torch.Tensor:
+        if number is None:
+            return torch.zeros_like(image[:1])
+        return classifier_input(network, self._reference(number, image)[None])
 
     def _reference(self, number: int, image: torch.Tensor) -> torch.Tensor:
         item = self.references[number]

@@ -11,7 +11,7 @@ from monai.visualize.visualizer import default_upsampler
 from torch import nn
 
 from bundle.attributions.base import Attribution
-from bundle.attributions.common import image_logit
+from bundle.attributions.common import classifier_input, image_logit
 from bundle.networks import AttributionNet
 
 
@@ -43,6 +43,7 @@ class GradCAMAttribution(Attribution):
 
     def attribute(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """Differentiate the logit with respect to the layer's output and upsample the weighted sum."""
+        image = classifier_input(network, image)
         name = last_feature_layer(network, image) if self.target_layer is None else self.target_layer
         features, gradient = _features_and_gradient(network, name, image)
         weights = gradient.mean(list(range(2, gradient.dim())), keepdim=True)
@@ -57,7 +58,7 @@ def last_feature_layer(network: nn.Module, image: torch.Tensor) -> str:
 
     Args:
         network: AttributionNet.
-        image: images to run the classifier on; the first is enough.
+        image: input of the classifier; the first image is enough.
 
     Shape:
         - image: ``(B, C, *spatial)``.

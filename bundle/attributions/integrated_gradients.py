@@ -10,7 +10,7 @@ from monai.utils import convert_to_tensor, optional_import
 from torch import nn
 
 from bundle.attributions.base import Attribution
-from bundle.attributions.common import check_count, image_logit, map_in_batches
+from bundle.attributions.common import check_count, classifier_input, image_logit, map_in_batches
 from bundle.attributions.paths import PathPoint, has_decoder, sum_of_gradients
 
 METHODS = ("auto", "decoder", "captum")
@@ -71,7 +71,8 @@ class IntegratedGradientsAttribution(Attribution):
             )
         else:
             integrate = partial(self._integrate_by_decoder, network)
-        return map_in_batches(integrate, image, self._baseline_of(image), max_batch_size=self.internal_batch_size)
+        end, baseline = (classifier_input(network, x) for x in (image, self._baseline_of(image)))
+        return map_in_batches(integrate, end, baseline, max_batch_size=self.internal_batch_size)
 
     def _integrate_by_decoder(self, network: nn.Module, image: torch.Tensor, baseline: torch.Tensor) -> torch.Tensor:
         def start() -> torch.Tensor:

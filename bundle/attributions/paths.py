@@ -45,7 +45,7 @@ def sum_of_gradients(
 
     Args:
         network: network that returns predictions as AttributionNet.
-        image: images.
+        image: images, as :py:func:`bundle.attributions.common.classifier_input` returns them; starts, too.
         points: points of every image. Those with one start should follow each other.
         internal_batch_size: largest number of points in a forward pass, at least the number of images.
         progress: title of a progress bar; None shows none.
@@ -79,4 +79,10 @@ def _space_of(network: nn.Module) -> _Space:
     classifier: Any = network.classifier if has_decoder(network) else None
     if getattr(classifier, "stem_is_affine", False):
         return _Space(classifier.stem, lambda z: classifier.decode(z, len(z))[1], classifier.stem_pullback)
-    return _Space(lambda x: x, lambda x: split_prediction(network(x))[0], lambda gradient, image: gradient)
+    return _Space(lambda x: x, _gradient_of(network), lambda gradient, image: gradient)
+
+
+def _gradient_of(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    if isinstance(network, AttributionNet):
+        return lambda z: network.logits_and_attribution(z)[1]
+    return lambda x: split_prediction(network(x))[0]

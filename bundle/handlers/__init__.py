@@ -9,6 +9,7 @@ from bundle.handlers.audit_entries import audited_entries, check_audited
 from bundle.handlers.best_model import BestModelHandler
 from bundle.handlers.calibration import ThresholdCalibrationHandler, check_calibration
 from bundle.handlers.constraint_ramp import ConstraintRampHandler
+from bundle.handlers.convexity import ConvexityHandler
 from bundle.handlers.early_stopping import ResumableEarlyStopHandler
 from bundle.handlers.epoch_seed import EpochSeedHandler
 from bundle.handlers.evaluation import EvaluationHandler
@@ -32,6 +33,7 @@ __all__ = [
     "BestModelHandler",
     "BrainVoxels",
     "ConstraintRampHandler",
+    "ConvexityHandler",
     "EpochSeedHandler",
     "EvaluationHandler",
     "GradientClippingHandler",

@@ -4,6 +4,7 @@ from bundle.networks.attention_vae import AttentionNet
 from bundle.networks.attribution_net import AttributionNet
 from bundle.networks.denoising import DenoisingNet
 from bundle.networks.f_anogan import FAnoGANNet
+from bundle.networks.healthy_atlas import HealthyAtlas, fit_atlas
 from bundle.networks.patchgan import PatchGANClassifier, patchgan_monotonic, patchgan_paper
 from bundle.networks.reconstruction import AutoencoderNet
 
@@ -13,7 +14,9 @@ __all__ = [
     "AutoencoderNet",
     "DenoisingNet",
     "FAnoGANNet",
+    "HealthyAtlas",
     "PatchGANClassifier",
+    "fit_atlas",
     "patchgan_monotonic",
     "patchgan_paper",
 ]

@@ -25,6 +25,9 @@ class AttributionNet(nn.Module):
             :py:class:`bundle.attributions.PathSampler`; it costs a second forward pass of the images whose maps are
             wanted. None takes it at the image itself. The logit is always the image's, and evaluation mode ignores the
             sampler.
+        atlas: module that the images go through first, such as :py:class:`bundle.networks.HealthyAtlas`; zeros must
+            stay zeros. The classifier, the sampler and the attribution then work on what it returns, z: the map is
+            dF/dz, 0 where x is 0. None leaves the images as they are.
 
     Shape:
         - input: ``(B, C, *spatial)``.
@@ -45,6 +48,7 @@ class AttributionNet(nn.Module):
         classifier: nn.Module,
         method: str = "auto",
         sampler: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        atlas: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if method not in METHODS:
@@ -61,6 +65,8 @@ class AttributionNet(nn.Module):
         self.couples_images = bool(getattr(classifier, "couples_images", True))
         self.sampler = sampler
         self.has_sampler = sampler is not None  # TorchScript cannot read the sampler itself
+        self.atlas = nn.Identity() if atlas is None else atlas
+        self.has_atlas = atlas is not None
 
     def forward(self, x: torch.Tensor, attributed: torch.Tensor | None = None) -> torch.Tensor:
         """Return the prediction tensor of ``x``.
@@ -79,11 +85,24 @@ class AttributionNet(nn.Module):
             pred = self._predict(x.as_tensor(), attributed)
             return MetaTensor(pred).copy_meta_from(x)
 
-    def _predict(self, x: torch.Tensor, attributed: torch.Tensor | None) -> torch.Tensor:
-        if self.training and self.has_sampler:
-            logits, attribution = self._forward_sampled(x, attributed)
+    def logits_and_attribution(
+        self, z: torch.Tensor, attributed: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the classifier's logits of ``z``, which the atlas has returned, and dF/dz of the attributed images."""
+        if self.method == "decoder":
+            logits, attribution = self.classifier.forward_with_attribution(z, attributed)
         else:
-            logits, attribution = self._forward_with_attribution(x, attributed)
+            logits, attribution = self._forward_autograd(z)
+            if attributed is not None:
+                attribution = attribution[attributed]
+        return logits, attribution
+
+    def _predict(self, x: torch.Tensor, attributed: torch.Tensor | None) -> torch.Tensor:
+        z = self.atlas(x)
+        if self.training and self.has_sampler:
+            logits, attribution = self._forward_sampled(z, attributed)
+        else:
+            logits, attribution = self.logits_and_attribution(z, attributed)
         if logits.dtype == torch.float16:
             raise ValueError(
                 "logits must be of a type that holds attributions of 1e-8, got torch.float16. Use bfloat16 for mixed "
@@ -94,36 +113,27 @@ class AttributionNet(nn.Module):
             maps = torch.full_like(x, float("nan"))
             maps[attributed] = attribution
             attribution = maps
+        if self.has_atlas:
+            attribution = attribution * (x != 0)  # the classifier is not asked about the background
         return join_prediction(attribution, logits.flatten(1).to(x.dtype).mean(1, keepdim=True))
 
-    def _forward_with_attribution(
-        self, x: torch.Tensor, attributed: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        if self.method == "decoder":
-            logits, attribution = self.classifier.forward_with_attribution(x, attributed)
-        else:
-            logits, attribution = self._forward_autograd(x)
-            if attributed is not None:
-                attribution = attribution[attributed]
-        return logits, attribution
-
     @torch.jit.unused
-    def _forward_sampled(self, x: torch.Tensor, attributed: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def _forward_sampled(self, z: torch.Tensor, attributed: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.sampler is not None
-        points = self.sampler(x)  # of all images, so that the draws do not depend on which maps are wanted
+        points = self.sampler(z)  # of all images, so that the draws do not depend on which maps are wanted
         if attributed is not None and not self.couples_images:
             points, attributed = points[attributed], None
-        _, attribution = self._forward_with_attribution(points, attributed)
-        return self.classifier(x), attribution
+        _, attribution = self.logits_and_attribution(points, attributed)
+        return self.classifier(z), attribution
 
     @torch.jit.unused
-    def _forward_autograd(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _forward_autograd(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         differentiable = self.training and torch.is_grad_enabled()
         with torch.inference_mode(False), torch.enable_grad():
-            x = x.detach().clone().requires_grad_(True)
-            logits = self.classifier(x)
+            z = z.detach().clone().requires_grad_(True)
+            logits = self.classifier(z)
             image_logits = logits.flatten(1).mean(1)
-            (attribution,) = torch.autograd.grad(image_logits.sum(), x, create_graph=differentiable)
+            (attribution,) = torch.autograd.grad(image_logits.sum(), z, create_graph=differentiable)
         if not differentiable:
             logits = logits.detach()
         return logits, attribution

@@ -25,17 +25,19 @@ class IntensityHinges(nn.Module):
         knots: intensities at which a hinge bends, rising; none leaves the image as it is, without pooling.
         slope: slope of a hinge below its knot.
         pooling: edge, in voxels, of the cubes that the hinges are averaged over. Voxels beyond the border count as 0.
+        linear: put the image itself before its hinges; without knots it is not put there a second time.
 
     Shape:
         - input: ``(B, C, *spatial)``.
-        - output: ``(B, C * len(knots), *pooled)`` with ``pooled = ceil(spatial / pooling)``, or the input.
+        - output: ``(B, C * features, *pooled)`` with ``pooled = ceil(spatial / pooling)`` and one feature per knot, one
+          more when ``linear``; the input when there are no knots.
 
     Raises:
         ValueError: When the knots do not rise or are more than 255, or ``pooling`` is below 1, or above 1 without
             knots.
     """
 
-    def __init__(self, knots: Sequence[float], slope: float, pooling: int = 1) -> None:
+    def __init__(self, knots: Sequence[float], slope: float, pooling: int = 1, linear: bool = False) -> None:
         super().__init__()
         if list(knots) != sorted(set(knots)) or len(knots) > MAX_KNOTS:
             raise ValueError(f"knots must be at most {MAX_KNOTS} rising intensities, got {list(knots)}.")
@@ -45,15 +47,18 @@ class IntensityHinges(nn.Module):
         self.register_buffer("knots", torch.tensor(knots, dtype=torch.float32), persistent=len(knots) > 0)
         self.slope = slope
         self.pooling = pooling
+        self.linear = linear
+        self.features = max(1, len(knots) + int(linear and len(knots) > 0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the pooled hinges, all channels of the first knot first."""
+        """Return the pooled features, all channels of the first one first."""
         if self.knots.numel() == 0:
             return x
         cubes = split_cubes(x, self.pooling)
         inside = split_cubes(torch.ones_like(x[:1, :1]), self.pooling).mean(2)  # share of a cube within the border
-        linear = self.slope * cubes.mean(2)
-        pooled: list[torch.Tensor] = []
+        mean = cubes.mean(2)
+        linear = self.slope * mean
+        pooled: list[torch.Tensor] = [mean] if self.linear else []
         # leaky(v) = slope v + (1 - slope) relu(v), without what the zeros beyond the border add. Knot by knot: the
         # hinges of all knots at the image's full size would not fit into a processor's cache.
         for knot in self._knots_like(x):
@@ -63,7 +68,7 @@ class IntensityHinges(nn.Module):
         return torch.cat(pooled, dim=1)
 
     def pullback(self, grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Return the derivative with respect to the image ``x`` from the one with respect to the pooled hinges.
+        """Return the derivative with respect to the image ``x`` from the one with respect to the pooled features.
 
         Between two knots the derivative is constant: that of the hinges below times 1 and of those above times the
         slope. There is one such sum per interval and cube, and every voxel picks that of the interval it lies in.
@@ -75,9 +80,12 @@ class IntensityHinges(nn.Module):
         interval = torch.zeros(cubes.shape, dtype=torch.uint8, device=x.device)
         for knot in knots:
             interval += (cubes > knot).to(torch.uint8)
-        grad = grad.reshape([x.shape[0], knots.numel(), x.shape[1]] + list(grad.shape[2:])).transpose(1, 2)
-        grad, share = grad.to(x.dtype), 1.0 / cubes.shape[2]
-        below, step = self.slope * share * grad.sum(2, keepdim=True), (1.0 - self.slope) * share * grad
+        grad = grad.reshape([x.shape[0], self.features, x.shape[1]] + list(grad.shape[2:])).transpose(1, 2)
+        grad = grad.to(x.dtype) / cubes.shape[2]
+        hinges = grad[:, :, 1:] if self.linear else grad
+        below, step = self.slope * hinges.sum(2, keepdim=True), (1.0 - self.slope) * hinges
+        if self.linear:
+            below = below + grad[:, :, :1]
         sums = torch.cat([below, step], dim=2).cumsum(2)
         joined = join_cubes(sums.gather(2, interval.long()), self.pooling)
         for axis in range(2, x.dim()):
@@ -85,7 +93,7 @@ class IntensityHinges(nn.Module):
         return joined
 
     def output_size(self, x: torch.Tensor) -> list[int]:
-        """Return the spatial size of the pooled hinges of ``x``."""
+        """Return the spatial size of the pooled features of ``x``."""
         return [(size + self.pooling - 1) // self.pooling for size in x.shape[2:]]
 
     def _knots_like(self, x: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from bundle.networks.attribution_decoder import ConvBlock
+from bundle.networks.convexity import initialise_convex, project_convex
 from bundle.networks.intensity_hinges import IntensityHinges
 
 INITIALISATIONS = ("normal", "kaiming")
@@ -35,6 +36,8 @@ class PatchGANClassifier(nn.Module):
         intensity_pooling: edge, in voxels, of the cubes that the hinges are averaged over.
         initialisation: ``"normal"`` draws weights from N(0, 0.02) and norm scales from N(1, 0.02), as PatchGANs do;
             ``"kaiming"`` keeps the variance through the leaky rectifiers and starts with small logits.
+        convex: start with a logit that is convex in the image, see `bundle.networks.convexity` (ours). `project` keeps
+            it so in a training.
 
     Shape:
         - input: ``(B, in_channels, *spatial)``.
@@ -62,6 +65,7 @@ class PatchGANClassifier(nn.Module):
         intensity_knots: Sequence[float] = (),
         intensity_pooling: int = 1,
         initialisation: str = "normal",
+        convex: bool = False,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3):
@@ -75,11 +79,17 @@ class PatchGANClassifier(nn.Module):
             raise ValueError(f"bias must be 'unnormalised' or 'all', got {bias!r}.")
         if initialisation not in INITIALISATIONS:
             raise ValueError(f"initialisation must be one of {', '.join(INITIALISATIONS)}, got {initialisation!r}.")
+        if convex and norm != "none":
+            raise ValueError(
+                f"A convex logit needs norm='none', got {norm!r}: no normalisation is convex in the image."
+            )
 
-        self.hinges = IntensityHinges(intensity_knots, slope, intensity_pooling)
+        self.hinges = IntensityHinges(intensity_knots, slope, intensity_pooling, linear=convex)
         self.stem_is_affine = len(intensity_knots) == 0
         self.couples_images = norm == "batch"
-        widths = [in_channels * max(1, len(intensity_knots)), *channels, 1]
+        self.convex = convex
+        self.in_channels = in_channels
+        widths = [in_channels * self.hinges.features, *channels, 1]
         last = len(channels)
         self.blocks = nn.ModuleList()
         for i in range(last + 1):
@@ -111,6 +121,19 @@ class PatchGANClassifier(nn.Module):
                     block.conv.weight.data *= 0.1  # without normalisation, large first logits take long to unlearn
             if block.conv.bias is not None:
                 nn.init.zeros_(block.conv.bias)
+        if self.convex:
+            initialise_convex(self.convolutions(), self.in_channels)
+
+    @torch.jit.unused
+    def convolutions(self) -> list[nn.Conv2d | nn.Conv3d]:
+        """Return the convolutions, from the image on."""
+        return [block.conv for block in self.blocks if isinstance(block, ConvBlock)]
+
+    @torch.jit.unused
+    def project(self) -> None:
+        """Make the logit convex again after a step of an optimiser; nothing happens unless it was made ``convex``."""
+        if self.convex:
+            project_convex(self.convolutions(), self.in_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the patch logits of ``x``."""
