@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bundle.attributions.base import Attribution
+from bundle.attributions.deviation import HealthyDeviation
 from bundle.attributions.expected_gradients import ExpectedGradientsAttribution
 from bundle.attributions.grad_cam import GradCAMAttribution
 from bundle.attributions.gradient import GradientAttribution
@@ -14,6 +15,7 @@ __all__ = [
     "ExpectedGradientsAttribution",
     "GradCAMAttribution",
     "GradientAttribution",
+    "HealthyDeviation",
     "IntegratedGradientsAttribution",
     "PathSampler",
 ]

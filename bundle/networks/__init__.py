@@ -5,6 +5,7 @@ from bundle.networks.attribution_net import AttributionNet
 from bundle.networks.denoising import DenoisingNet
 from bundle.networks.f_anogan import FAnoGANNet
 from bundle.networks.healthy_atlas import HealthyAtlas, fit_atlas
+from bundle.networks.map_smoothing import MapSmoothing
 from bundle.networks.patchgan import PatchGANClassifier, patchgan_monotonic, patchgan_paper
 from bundle.networks.reconstruction import AutoencoderNet
 
@@ -15,6 +16,7 @@ __all__ = [
     "DenoisingNet",
     "FAnoGANNet",
     "HealthyAtlas",
+    "MapSmoothing",
     "PatchGANClassifier",
     "fit_atlas",
     "patchgan_monotonic",

@@ -28,6 +28,8 @@ class AttributionNet(nn.Module):
         atlas: module that the images go through first, such as :py:class:`bundle.networks.HealthyAtlas`; zeros must
             stay zeros. The classifier, the sampler and the attribution then work on what it returns, z: the map is
             dF/dz, 0 where x is 0. None leaves the images as they are.
+        smoothing: module that maps go through last, such as :py:class:`bundle.networks.MapSmoothing`, in training as
+            well. None leaves them as they are.
 
     Shape:
         - input: ``(B, C, *spatial)``.
@@ -49,6 +51,7 @@ class AttributionNet(nn.Module):
         method: str = "auto",
         sampler: Callable[[torch.Tensor], torch.Tensor] | None = None,
         atlas: nn.Module | None = None,
+        smoothing: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if method not in METHODS:
@@ -67,6 +70,7 @@ class AttributionNet(nn.Module):
         self.has_sampler = sampler is not None  # TorchScript cannot read the sampler itself
         self.atlas = nn.Identity() if atlas is None else atlas
         self.has_atlas = atlas is not None
+        self.smoothing = nn.Identity() if smoothing is None else smoothing
 
     def forward(self, x: torch.Tensor, attributed: torch.Tensor | None = None) -> torch.Tensor:
         """Return the prediction tensor of ``x``.
@@ -109,13 +113,18 @@ class AttributionNet(nn.Module):
                 "precision."
             )
         attribution = attribution.to(x.dtype)  # mixed precision ends here: what follows is in the images' precision
+        attribution = self._smooth(attribution, x if attributed is None else x[attributed])
         if attributed is not None:
             maps = torch.full_like(x, float("nan"))
             maps[attributed] = attribution
             attribution = maps
-        if self.has_atlas:
-            attribution = attribution * (x != 0)  # the classifier is not asked about the background
         return join_prediction(attribution, logits.flatten(1).to(x.dtype).mean(1, keepdim=True))
+
+    def _smooth(self, attribution: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        if not self.has_atlas:
+            return self.smoothing(attribution)
+        inside = (x != 0).to(attribution.dtype)  # the atlas says nothing of the background
+        return self.smoothing(attribution * inside) * inside
 
     @torch.jit.unused
     def _forward_sampled(self, z: torch.Tensor, attributed: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:

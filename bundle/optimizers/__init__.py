@@ -1,6 +1,6 @@
 """Optimisers and learning rates that PyTorch and torch-optimizer lack."""
 
-from bundle.optimizers.relative_rates import peak_rates, relative_rates
+from bundle.optimizers.learning_rates import parameter_groups, peak_rates
 from bundle.optimizers.yogi import YogiAMSGrad
 
-__all__ = ["YogiAMSGrad", "peak_rates", "relative_rates"]
+__all__ = ["YogiAMSGrad", "parameter_groups", "peak_rates"]

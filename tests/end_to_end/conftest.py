@@ -19,13 +19,15 @@ from bundle.anomaly import save_thresholds
 
 ROOT = Path(__file__).parents[2]
 CHANNELS = (4, 8, 8)
-GRID = {"--grid_shape": "[30,36,30]", "--grid_spacing_mm": "6.0", "--network_def#classifier#channels": "[4,8,8]"}
+GRID_SHAPE = [30, 36, 30]
+GRID = {"--grid_shape": str(GRID_SHAPE), "--grid_spacing_mm": "6.0", "--network_def#classifier#channels": "[4,8,8]"}
 
 
 def network_of(config: str, channels: Sequence[int] = CHANNELS) -> torch.nn.Module:
-    """Make the network of a workflow with other widths."""
+    """Make the network of a workflow with other widths, for the small grid."""
     parser = ConfigParser()
     parser.read_config(ROOT / "configs" / config)
+    parser["grid_shape"] = GRID_SHAPE
     parser["network_def::classifier::channels"] = list(channels)
     return parser.get_parsed_content("network_def")
 
