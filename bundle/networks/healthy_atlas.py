@@ -1,7 +1,6 @@
 """What healthy brains look like at each place, and how far an image is from it."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: TorchScript cannot read string annotations.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +30,9 @@ class HealthyAtlas(nn.Module):
     Raises:
         ValueError: In `forward`, when the images have another grid.
     """
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
 
     def __init__(self, shape: Sequence[int], in_channels: int = 1) -> None:
         super().__init__()
