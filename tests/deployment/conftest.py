@@ -10,18 +10,24 @@ import torch
 from monai.bundle import ConfigParser
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+GRID_SHAPE = [23, 27, 23]
 
 
 def network_of(config: str, norm: str = "none") -> torch.nn.Module:
-    """Make the network of an inference config with other widths, another normalisation and random weights."""
+    """Make the network of an inference config for a small grid, with other widths and norm and random weights."""
     parser = ConfigParser()
     parser.read_config(CONFIGS / config)
+    parser["grid_shape"] = GRID_SHAPE
     parser["network_def::classifier::channels"] = [4, 8, 8]
     parser["network_def::classifier::norm"] = norm
+    if norm != "none":
+        parser["network_def::classifier::convex"] = False
     network: torch.nn.Module = parser.get_parsed_content("network_def")
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.2, generator=generator)
+    if network.has_atlas:
+        network.atlas.fit(1.0 + 2.0 * torch.randn(5, 1, *GRID_SHAPE, generator=generator))
     return network.eval()
 
 

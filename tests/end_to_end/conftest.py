@@ -111,6 +111,9 @@ def make_volume():
 def model_file(tmp_path_factory):
     torch.manual_seed(1)
     network = network_of("inference.yaml")
+    with torch.no_grad():  # a map of both signs: the image speaks for health, its bright hinges for pathology
+        first = network.classifier.blocks[0].conv.weight
+        first[:, :1] = -0.5 * first[:, 1:].sum(1, keepdim=True)
     path = tmp_path_factory.mktemp("models") / "model.pt"
     torch.save(network.state_dict(), path)
     return path

@@ -158,10 +158,13 @@ def test_processes_leave_after_the_last_run_that_they_share(overlays):
     assert "evaluator.run()" in plain["run"][1] and not any("evaluator.run()" in line for line in plain["run"][2:])
 
 
+BATCH_NORM = {"network_def::classifier::norm": "batch", "network_def::classifier::convex": False}
+
+
 @pytest.mark.parametrize(
     ("workflow", "options", "match"),
     [
-        pytest.param("train", {"network_def::classifier::norm": "batch"}, "by 2 processes, got 2 layers", id="norm"),
+        pytest.param("train", BATCH_NORM, "by 2 processes, got 2 layers", id="norm"),
         pytest.param("train", {"validate::dataset::data": [{}]}, "one image for each of the 2 .* got 1", id="section"),
         pytest.param("evaluate", {"dataset::data": [{}]}, "one image for each of the 2 .* got 1", id="evaluation"),
     ],
