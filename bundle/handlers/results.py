@@ -31,7 +31,7 @@ class SaveResultsHandler:
     """Write mask, attribution map, decision and picture of every subject, on the grid of the subject's own file.
 
     ``<output_dir>/<subject>/`` receives ``<subject>_anomaly.nii.gz`` (1 = anomaly), ``<subject>_attribution.nii.gz``
-    (logit per unit of normalised intensity, zero outside the brain), ``<subject>_result.json`` and, with ``draw``,
+    (logit per unit of what the classifier sees, zero outside the brain), ``<subject>_result.json`` and, with ``draw``,
     ``<subject>_overlay.png``. All files are prepared in a hidden folder and moved to their names when every one is
     complete, so a run that dies leaves no part of a subject.
 

@@ -96,7 +96,7 @@ def draw_overlay(
     axes[0][1].set_title("attribution", color="white", fontsize=9)
     axes[0][2].set_title("anomaly", color="white", fontsize=9)
     bar = figure.colorbar(colours, ax=axes, orientation="horizontal", shrink=0.5, pad=0.01, aspect=40)
-    bar.set_label("attribution, logit per unit of normalised intensity (red: pathological)", color="white", fontsize=8)
+    bar.set_label("attribution of the logit (red: pathological)", color="white", fontsize=8)
     bar.ax.tick_params(colors="white", labelsize=7)
     if title:
         figure.suptitle(title, color="white", fontsize=11)
