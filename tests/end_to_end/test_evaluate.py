@@ -125,3 +125,20 @@ def test_other_attributions_have_rows_of_their_own(run_bundle, cohort, model_fil
     rows = {row["score"]: row["auprc"] for row in record["summary"] if row["condition"] == "tumour"}
     assert list(rows) == ["attribution", "ig", "eg", "ieg", "grad_cam", "intensity"]
     assert rows["ieg"] == rows["eg"] and all(0 < value <= 1 for value in rows.values())
+
+
+def test_the_deviation_from_the_atlas_has_rows_of_its_own(run_bundle, cohort, model_file, tmp_path):
+    run = run_bundle(
+        "['configs/evaluate.yaml','configs/deviation.yaml']",
+        dataset_dir=cohort,
+        output_dir=tmp_path,
+        model_file=model_file,
+        report="false",
+    )
+    assert run.returncode == 0, run.stderr
+    record = json.loads((tmp_path / "evaluation.json").read_text())
+    rows = {row["score"]: row["auprc"] for row in record["summary"] if row["condition"] == "tumour"}
+    assert list(rows) == ["attribution", "input_weighted", "deviation", "intensity"]
+    assert (
+        rows["deviation"] > 0.9
+    )  # the bright ball is far from the mean of an atlas that was not fitted, which is zero
