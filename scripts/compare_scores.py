@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.metrics.significance import bonferroni, compare_subjects
+from bundle.metrics.significance import bonferroni
 from bundle.report.evaluation_run import EvaluationRun, read_evaluation
+from bundle.report.evaluation_verdict import score_tests
+from bundle.report.tables import markdown_table
 
-METRICS = {"dice": "Dice", "auprc": "AUPRC"}
-HEADER = ["Condition", "Score", "Baseline", "Measure", "Subjects", "Difference of means (95 % interval)", "p"]
+COLUMNS = {
+    "condition": "Condition",
+    "score": "Score",
+    "baseline": "Baseline",
+    "metric": "Measure",
+    "units": "Subjects",
+    "difference": "Difference of means (95 % interval)",
+    "p_value": "p",
+}
 NOTE = (
     "Measures of single subjects. p: two-sided paired permutation test of the mean difference, corrected after "
     "Bonferroni for the baselines of a condition."
 )
 
 
-def comparison_rows(run: EvaluationRun, score: str) -> Iterator[list[str]]:
-    """Yield a row for each condition, other score and measure.
+def comparison_rows(run: EvaluationRun, score: str) -> list[dict[str, str]]:
+    """Return a row for each condition, other score and measure, Dice first.
 
     Raises:
         ValueError: When the score was not evaluated, or is the only one.
@@ -26,18 +35,20 @@ def comparison_rows(run: EvaluationRun, score: str) -> Iterator[list[str]]:
     others = [name for name in run.scores if name != score]
     if score not in run.scores or not others:
         raise ValueError(f"{run.folder}: the score must be one of several, got {score!r} of {', '.join(run.scores)}")
-    for condition in run.conditions:
-        subjects = run.annotated(condition)
-        patients = {row["subject"]: row.get("patient") or row["subject"] for row in subjects}
-        for other in others:
-            for metric, title in METRICS.items():
-                first, second = (
-                    {row["subject"]: float(row[f"{name}_{metric}"]) for row in subjects} for name in (score, other)
-                )
-                test = compare_subjects(first, second, patients=patients)
-                interval = f"{test.difference:+.3f} ({test.low:+.3f} to {test.high:+.3f})"
-                p_value = f"{bonferroni(test.p_value, len(others)):.4f}"
-                yield [condition, score, other, title, str(test.units), interval, p_value]
+    rows = [
+        {
+            "condition": found.condition,
+            "score": score,
+            "baseline": other,
+            "metric": found.metric,
+            "units": str(found.test.units),
+            "difference": f"{found.test.difference:+.3f} ({found.test.low:+.3f} to {found.test.high:+.3f})",
+            "p_value": f"{bonferroni(found.test.p_value, len(others)):.4f}",
+        }
+        for other in others
+        for found in score_tests(run, score, other)
+    ]
+    return sorted(rows, key=lambda row: (row["condition"], others.index(row["baseline"]), row["metric"] != "Dice"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,12 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(arguments)
     try:
-        rows = list(comparison_rows(read_evaluation(args.run_dir), args.score))
+        rows = comparison_rows(read_evaluation(args.run_dir), args.score)
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
-    for row in (HEADER, ["---"] * len(HEADER), *rows):
-        print(f"| {' | '.join(row)} |")
-    print(f"\n{NOTE}")
+    print(f"{markdown_table(COLUMNS, rows)}\n\n{NOTE}")
 
 
 if __name__ == "__main__":

@@ -53,18 +53,20 @@ class BaselineTest:
 
 def baseline_tests(run: EvaluationRun) -> list[BaselineTest]:
     """Compare the method with the baseline by paired permutation tests over patients; empty without a baseline."""
-    if run.baseline is None:
-        return []
+    return [] if run.baseline is None else score_tests(run, run.method, run.baseline)
+
+
+def score_tests(run: EvaluationRun, method: str, baseline: str) -> list[BaselineTest]:
+    """Compare two scores of an evaluation by paired permutation tests over patients, in every condition and metric."""
     tests = []
     for condition in run.conditions:
         rows = run.annotated(condition)
         patients = {row["subject"]: row.get("patient", row["subject"]) for row in rows}
         for metric, label in _METRICS.items():
-            method, baseline = (
-                {row["subject"]: _float(row.get(f"{score}_{metric}")) for row in rows}
-                for score in (run.method, run.baseline)
+            first, second = (
+                {row["subject"]: _float(row.get(f"{score}_{metric}")) for row in rows} for score in (method, baseline)
             )
-            tests.append(BaselineTest(condition, label, compare_subjects(method, baseline, patients=patients)))
+            tests.append(BaselineTest(condition, label, compare_subjects(first, second, patients=patients)))
     return tests
 
 

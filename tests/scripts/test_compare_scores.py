@@ -38,6 +38,15 @@ def test_an_exact_test_of_eight_subjects(run_dir, capsys):
         assert row[6] == f"{2 / 2**8:.4f} |"  # all of one sign: two of the 256 exchanges are as extreme
 
 
+def test_a_subject_without_a_value_is_left_out_of_that_measure(run_dir, capsys):
+    record = json.loads((run_dir / "evaluation.json").read_text())
+    record["subjects"][0]["attribution_auprc"] = None  # such as a slice of a patient without a lesion
+    (run_dir / "evaluation.json").write_text(json.dumps(record))
+    main([str(run_dir)])
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| tumour")]
+    assert [row[3:5] for row in rows] == [["Dice", "8"], ["AUPRC", "7"]]
+
+
 def test_a_score_that_was_not_evaluated_is_named(run_dir):
     with pytest.raises(SystemExit, match="got 'deviation' of attribution, intensity"):
         main([str(run_dir), "--score", "deviation"])
