@@ -111,33 +111,32 @@ def test_weights_of_another_network(run_bundle, cohort, other_model_file, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def tumour_auprc(run_bundle, overlay, folder, **options):
+    """AUPRC of tumours, by score, of an evaluation with an overlay."""
+    config = f"['configs/evaluate.yaml','configs/{overlay}']"
+    run = run_bundle(config, output_dir=folder, **options)
+    assert run.returncode == 0, run.stderr
+    record = json.loads((folder / "evaluation.json").read_text())
+    return {row["score"]: row["auprc"] for row in record["summary"] if row["condition"] == "tumour"}
+
+
 def test_other_attributions_have_rows_of_their_own(run_bundle, cohort, model_file, tmp_path):
-    run = run_bundle(
-        "['configs/evaluate.yaml','configs/attributions.yaml']",
+    rows = tumour_auprc(
+        run_bundle,
+        "attributions.yaml",
+        tmp_path,
         dataset_dir=cohort,
-        output_dir=tmp_path,
         model_file=model_file,
         **{"attributions#ig#n_steps": 4, "attributions#eg#n_draws": 4},
         **{"attributions#ieg#n_draws": 4, "attributions#ieg#null_probability": 0.0},  # which is EG
     )
-    assert run.returncode == 0, run.stderr
-    record = json.loads((tmp_path / "evaluation.json").read_text())
-    rows = {row["score"]: row["auprc"] for row in record["summary"] if row["condition"] == "tumour"}
     assert list(rows) == ["attribution", "ig", "eg", "ieg", "grad_cam", "intensity"]
     assert rows["ieg"] == rows["eg"] and all(0 < value <= 1 for value in rows.values())
 
 
 def test_the_deviation_from_the_atlas_has_rows_of_its_own(run_bundle, cohort, model_file, tmp_path):
-    run = run_bundle(
-        "['configs/evaluate.yaml','configs/deviation.yaml']",
-        dataset_dir=cohort,
-        output_dir=tmp_path,
-        model_file=model_file,
-        report="false",
-    )
-    assert run.returncode == 0, run.stderr
-    record = json.loads((tmp_path / "evaluation.json").read_text())
-    rows = {row["score"]: row["auprc"] for row in record["summary"] if row["condition"] == "tumour"}
+    options = {"dataset_dir": cohort, "model_file": model_file, "report": "false"}
+    rows = tumour_auprc(run_bundle, "deviation.yaml", tmp_path, **options)
     assert list(rows) == ["attribution", "input_weighted", "deviation", "intensity"]
     assert (
         rows["deviation"] > 0.9
