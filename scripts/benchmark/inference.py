@@ -1,9 +1,9 @@
 """Time attribution maps at inference: the gradient against a forward pass, and IG and EG against their peers.
 
 The gradient comes from the decoder, from automatic differentiation, or from Captum's Saliency. IG is Captum's
-IntegratedGradients, or the decoder's. EG is the mean over the network's maps at all points, or the same with the first
-layer taken once. Peers compute the same map; the record holds the largest difference of their maps, relative to the
-largest value.
+IntegratedGradients, in passes as large as the decoder's and with its default of a single one, or the decoder's. EG is
+the mean over the network's maps at all points, or the same with the first layer taken once. Peers compute the same map;
+the record holds the largest difference of their maps, relative to the largest value.
 """
 
 from __future__ import annotations
@@ -53,16 +53,24 @@ def mean_over_points(
 
 
 def path_functions(args: argparse.Namespace, network: AttributionNet) -> dict[str, dict[str, measuring.Function]]:
-    """Make the computations of IG and EG of one image, each with its peer first."""
+    """Make the computations of IG and EG of one image, each with its peers first and ours last."""
     references = measuring.draw_images(args)
     image = references[:1].roll(1, -1)
     eg = ExpectedGradientsAttribution(references[1:], args.steps, internal_batch_size=args.internal_batch_size)
-    captum, ours = (
-        partial(IntegratedGradientsAttribution(args.steps, internal_batch_size=args.internal_batch_size, method=method))
-        for method in ("captum", "auto")
+    in_one_pass, captum, ours = (
+        IntegratedGradientsAttribution(args.steps, internal_batch_size=points, method=method)
+        for method, points in (
+            ("captum", args.steps),
+            ("captum", args.internal_batch_size),
+            ("auto", args.internal_batch_size),
+        )
     )
     return {
-        "IG": {"IG, Captum": lambda: captum(network, image), "IG, decoder": lambda: ours(network, image)},
+        "IG": {
+            "IG, Captum": lambda: captum(network, image),
+            "IG, Captum's default, all points in one pass": lambda: in_one_pass(network, image),
+            "IG, decoder": lambda: ours(network, image),
+        },
         "EG": {
             "EG, all points from the image": lambda: mean_over_points(network, image, eg),
             "EG, decoder": lambda: eg(network, image),
@@ -86,7 +94,7 @@ def measure(args: argparse.Namespace) -> measuring.Record:
         record["gradient"] = measuring.compare(gradients, FORWARD, args.repeats, args.device)
         record["gradient_difference"] = difference(maps, "map, Captum's Saliency")
         for name, functions in path_functions(args, network).items():
-            peer, ours = functions
+            peer, *_, ours = functions
             # The peer's time in those of ours: how many times as fast.
             record[name] = measuring.compare(functions, ours, args.path_repeats, args.device)
             record[f"{name}_difference"] = difference(functions, peer)
