@@ -35,7 +35,9 @@ class Critic(nn.Module):
     Source:
         Layers of the code published by Silva-Rodríguez et al., BMVC 2021, without its batch normalisation: the
         gradient penalty belongs to single images (Gulrajani et al., NeurIPS 2017, section 4), and a normalisation of
-        each image hides its brightness, so that the generator learns none.
+        each image hides its brightness, so that the generator learns none. In its place the convolutions have biases:
+        without any, the judgement of an image grows in proportion to its brightness, and black and white images in
+        turn pass for grey ones.
     """
 
     def __init__(self, spatial_dims: int = 2, width: int = 64) -> None:
@@ -45,7 +47,7 @@ class Critic(nn.Module):
         conv = Conv[Conv.CONV, spatial_dims]
         for channels_in, channels_out in itertools.pairwise(channels):
             layers += [
-                conv(channels_in, channels_out, kernel_size=4, stride=2, padding=1, bias=False),
+                conv(channels_in, channels_out, kernel_size=4, stride=2, padding=1),
                 nn.LeakyReLU(_SLOPE),
             ]
         self.features = nn.Sequential(*layers)
