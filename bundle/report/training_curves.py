@@ -15,12 +15,12 @@ Curve = tuple[list[int], list[float]]
 """Epochs in ascending order, and the value at each."""
 
 PANELS = {
-    "val_accuracy": "Validation accuracy",
-    "val_healthy_negative_fraction": "Healthy voxels negative, evaluation mode",
-    "healthy_negative_fraction": "Healthy voxels negative, training mode",
-    "classification_loss": "Classification loss",
+    "val_accuracy": ("Validation accuracy", (-0.02, 1.02)),
+    "val_healthy_negative_fraction": ("Healthy voxels negative, evaluation mode", (-0.02, 1.02)),
+    "healthy_negative_fraction": ("Healthy voxels negative, training mode", (-0.02, 1.02)),
+    "classification_loss": ("Classification loss", None),
 }
-"""Tag of a curve -> title of its panel: shares from 0 to 1, and a loss whose size is anyone's guess."""
+"""Tag of a curve -> title of its panel, and limits where they are known; others have a logarithmic scale."""
 
 # The palette of Okabe and Ito, which colour-blind readers can tell apart, without its yellow, too pale for a line.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -73,7 +73,7 @@ def training_figure(runs: Mapping[str, Mapping[str, Curve]]) -> Figure:
     figure = Figure(figsize=(10.0, 6.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2).flat
-    for axis, (tag, title) in zip(axes, PANELS.items(), strict=True):
+    for axis, (tag, (title, limits)) in zip(axes, PANELS.items(), strict=True):
         for number, (label, curves) in enumerate(runs.items()):
             epochs, values = curves.get(tag, ([], []))
             style = _STYLES[number // len(_COLOURS)]
@@ -83,10 +83,10 @@ def training_figure(runs: Mapping[str, Mapping[str, Curve]]) -> Figure:
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if tag == "classification_loss":
-            axis.set_yscale("log")  # the paper's setting has a loss a hundred thousand times the default's
+        if limits is not None:
+            axis.set_ylim(*limits)
         else:
-            axis.set_ylim(-0.02, 1.02)
+            axis.set_yscale("log")  # the paper's setting has a loss a hundred thousand times the default's
         axis.grid(alpha=0.3, linewidth=0.5)
         axis.spines[["top", "right"]].set_visible(False)
     handles, labels = figure.axes[0].get_legend_handles_labels()

@@ -57,14 +57,10 @@ def path_functions(args: argparse.Namespace, network: AttributionNet) -> dict[st
     references = measuring.draw_images(args)
     image = references[:1].roll(1, -1)
     eg = ExpectedGradientsAttribution(references[1:], args.steps, internal_batch_size=args.internal_batch_size)
-    in_one_pass, captum, ours = (
-        IntegratedGradientsAttribution(args.steps, internal_batch_size=points, method=method)
-        for method, points in (
-            ("captum", args.steps),
-            ("captum", args.internal_batch_size),
-            ("auto", args.internal_batch_size),
-        )
-    )
+    integrate = partial(IntegratedGradientsAttribution, args.steps)
+    captum = integrate(internal_batch_size=args.internal_batch_size, method="captum")
+    in_one_pass = integrate(internal_batch_size=args.steps, method="captum")
+    ours = integrate(internal_batch_size=args.internal_batch_size, method="auto")
     return {
         "IG": {
             "IG, Captum": lambda: captum(network, image),

@@ -138,6 +138,5 @@ def test_the_deviation_from_the_atlas_has_rows_of_its_own(run_bundle, cohort, mo
     options = {"dataset_dir": cohort, "model_file": model_file, "report": "false"}
     rows = tumour_auprc(run_bundle, "deviation.yaml", tmp_path, **options)
     assert list(rows) == ["attribution", "input_weighted", "deviation", "intensity"]
-    assert (
-        rows["deviation"] > 0.9
-    )  # the bright ball is far from the mean of an atlas that was not fitted, which is zero
+    # The bright ball is far from the mean of an atlas that was not fitted, which is zero.
+    assert rows["deviation"] > 0.9

@@ -37,7 +37,7 @@ def test_one_panel_a_quantity_and_one_line_a_run():
         "no constraint": {"val_accuracy": ([2], [0.75]), "other": ([1], [0.0])},
     }
     figure = training_figure(runs)
-    assert [axis.get_title() for axis in figure.axes] == list(PANELS.values())
+    assert [axis.get_title() for axis in figure.axes] == [title for title, _ in PANELS.values()]
     for axis, tag in zip(figure.axes, PANELS, strict=True):
         for line, curves in zip(axis.lines, runs.values(), strict=True):
             assert (list(line.get_xdata()), list(line.get_ydata())) == curves.get(tag, ([], []))
