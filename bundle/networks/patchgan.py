@@ -1,13 +1,13 @@
 """The PatchGAN classifier: a stack of convolutions that classifies overlapping patches of an image."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: TorchScript cannot read string annotations of unused methods.
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from bundle.networks.attribution_decoder import ConvBlock
+from bundle.networks.checkpointing import checkpointed_decode, checkpointed_logits
 from bundle.networks.convexity import initialise_convex, project_convex
 from bundle.networks.intensity_hinges import IntensityHinges
 
@@ -38,6 +38,8 @@ class PatchGANClassifier(nn.Module):
             ``"kaiming"`` keeps the variance through the leaky rectifiers and starts with small logits.
         convex: start with a logit that is convex in the image, see `bundle.networks.convexity` (ours). `project` keeps
             it so in a training.
+        use_checkpoint: keep less for the backward pass and compute the rest again, see `bundle.networks.checkpointing`.
+            It changes no result.
 
     Shape:
         - input: ``(B, in_channels, *spatial)``.
@@ -66,6 +68,7 @@ class PatchGANClassifier(nn.Module):
         intensity_pooling: int = 1,
         initialisation: str = "normal",
         convex: bool = False,
+        use_checkpoint: bool = False,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3):
@@ -83,11 +86,16 @@ class PatchGANClassifier(nn.Module):
             raise ValueError(
                 f"A convex logit needs norm='none', got {norm!r}: no normalisation is convex in the image."
             )
+        if use_checkpoint and norm == "batch":
+            raise ValueError(
+                "use_checkpoint needs another norm than 'batch', whose running statistics would count a batch twice."
+            )
 
         self.hinges = IntensityHinges(intensity_knots, slope, intensity_pooling, linear=convex)
         self.stem_is_affine = len(intensity_knots) == 0
         self.couples_images = norm == "batch"
         self.convex = convex
+        self.use_checkpoint = use_checkpoint
         self.in_channels = in_channels
         widths = [in_channels * self.hinges.features, *channels, 1]
         last = len(channels)
@@ -137,6 +145,8 @@ class PatchGANClassifier(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the patch logits of ``x``."""
+        if self.use_checkpoint and torch.is_grad_enabled():
+            return self._checkpointed_logits(x)
         x = self.hinges(x)
         for block in self.blocks:
             x = block(x)
@@ -193,6 +203,8 @@ class PatchGANClassifier(nn.Module):
             - z: ``(B, channels[0], *spatial_out)``.
             - output: ``(B, 1, *patches)`` and ``(wanted, channels[0], *spatial_out)``.
         """
+        if self.use_checkpoint and torch.is_grad_enabled():
+            return self._checkpointed_decode(z, wanted)
         x = z
         norm_inputs: list[torch.Tensor] = []
         activation_inputs: list[torch.Tensor] = []
@@ -209,6 +221,14 @@ class PatchGANClassifier(nn.Module):
         for i in range(len(self.blocks) - 1, -1, -1):
             grad = self._pull_back_block(i, grad, norm_inputs[i], activation_inputs[i], input_sizes[i])
         return x, grad
+
+    @torch.jit.unused
+    def _checkpointed_logits(self, x: torch.Tensor) -> torch.Tensor:
+        return checkpointed_logits([*self.blocks], self.stem(x))
+
+    @torch.jit.unused
+    def _checkpointed_decode(self, z: torch.Tensor, wanted: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return checkpointed_decode([*self.blocks], z, wanted)
 
     def _pull_back_block(
         self,

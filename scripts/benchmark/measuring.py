@@ -21,9 +21,7 @@ from bundle.networks import PatchGANClassifier
 Function = Callable[[], Any]
 Record = dict[str, Any]
 
-FULL_SIZE_1MM = (182, 218, 182)
 FULL_WIDTH = 64
-PAPER_BATCH = 5
 
 
 def make_parser(name: str, description: str | None) -> argparse.ArgumentParser:
@@ -70,19 +68,24 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError(f"--device must be cpu where no GPU is found, got {args.device}")
 
 
-def make_classifier(args: argparse.Namespace) -> PatchGANClassifier:
-    """Make the classifier that is measured."""
+def make_classifier(args: argparse.Namespace, use_checkpoint: bool = False) -> PatchGANClassifier:
+    """Make the classifier that is measured.
+
+    Raises:
+        ValueError: When activations of batch normalisation are to be checkpointed.
+    """
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     dims = len(args.spatial_size)
     if args.network == "patchgan":
         widths = [args.channels * 2**i for i in range(4)]
-        classifier = PatchGANClassifier(dims, 1, widths, norm=args.norm)
+        classifier = PatchGANClassifier(dims, 1, widths, norm=args.norm, use_checkpoint=use_checkpoint)
     else:
         parser = ConfigParser()
         parser.read_config("configs/train.yaml")
         widths = [args.channels * 2**i for i in range(len(parser["network_def::classifier::channels"]))]
-        parser.update({"network_def::classifier::spatial_dims": dims, "network_def::classifier::channels": widths})
+        options = {"spatial_dims": dims, "channels": widths, "use_checkpoint": use_checkpoint}
+        parser.update({f"network_def::classifier::{name}": value for name, value in options.items()})
         classifier = parser.get_parsed_content("network_def::classifier")
     formats = {2: torch.channels_last, 3: torch.channels_last_3d}
     order = formats[dims] if args.channels_last else torch.contiguous_format

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from bundle.attributions import PathSampler
 from bundle.conventions import HEALTHY, join_prediction
@@ -41,7 +40,7 @@ def second_forward(classifier: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 def make_steps(args: argparse.Namespace) -> dict[str, measuring.Function]:
     """Make the training steps that are compared; all train the same classifier."""
-    classifier = measuring.make_classifier(args).train()
+    classifier = measuring.make_classifier(args, args.use_checkpoint).train()
     images = measuring.draw_images(args)
     label = torch.arange(args.batch_size, device=args.device) % 2
     healthy = label == HEALTHY
@@ -53,8 +52,7 @@ def make_steps(args: argparse.Namespace) -> dict[str, measuring.Function]:
         return nullcontext() if dtype is None else torch.autocast(torch.device(args.device).type, dtype=dtype)
 
     def prepared(network: nn.Module) -> Callable[..., torch.Tensor]:
-        run = torch.compile(network) if args.compile else network
-        return (lambda *inputs: checkpoint(run, *inputs, use_reentrant=False)) if args.checkpoint else run
+        return torch.compile(network) if args.compile else network
 
     def step(loss: Callable[[], torch.Tensor]) -> measuring.Function:
         def run() -> None:
@@ -103,7 +101,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alpha", type=float, default=1e8, help="weight of the constraint; default: %(default)s")
     parser.add_argument("--amp", choices=PRECISIONS, default="none", help="mixed precision; default: %(default)s")
     parser.add_argument("--compile", action="store_true", help="torch.compile of the plain step and of the decoder's")
-    parser.add_argument("--checkpoint", action="store_true", help="recompute the forward pass of the same in backward")
+    parser.add_argument("--use_checkpoint", action="store_true", help="activation checkpointing of the classifier")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -113,9 +111,10 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     try:
         measuring.check(args)
+        steps = make_steps(args)
     except ValueError as error:
         parser.error(str(error))
-    steps, left_out = without_refused(make_steps(args))
+    steps, left_out = without_refused(steps)
     record = {**measuring.describe(args), "rows": measuring.compare(steps, PLAIN, args.repeats, args.device)}
     record["left_out"] = left_out
     write_text_atomically(args.output, json.dumps(record, indent=4) + "\n")

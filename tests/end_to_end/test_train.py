@@ -87,6 +87,12 @@ def test_seed_decides_the_weights(output_dir, train):
     assert kernels and not any(torch.equal(first[name], other[name]) for name in kernels)
 
 
+def test_checkpointing_of_activations_changes_nothing(output_dir, train):
+    folder = train(use_checkpoint="true")
+    assert json.loads((folder / "config.json").read_text())["use_checkpoint"] == "true"
+    assert_same_training(output_dir, folder)
+
+
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_killed_training_ends_as_an_uninterrupted_one(
     output_dir, train, start_bundle, training_cohort, tmp_path, num_workers

@@ -12,10 +12,11 @@ from bundle.losses import AttributionConstraintLoss
 from bundle.networks import AttributionNet, PatchGANClassifier
 
 
-def train(**options: object) -> torch.Tensor:
+def train(use_checkpoint: bool = False, **options: object) -> torch.Tensor:
     """Train two iterations and return all weights."""
     torch.manual_seed(0)
-    classifier = PatchGANClassifier(2, 1, (4, 8), (2, 1, 1), norm="group", norm_groups=2, intensity_knots=(0.0, 1.0))
+    layers = {"channels": (4, 8), "strides": (2, 1, 1), "norm": "group", "norm_groups": 2}
+    classifier = PatchGANClassifier(2, intensity_knots=(0.0, 1.0), use_checkpoint=use_checkpoint, **layers)
     images = torch.randn(8, 1, 20, 24, generator=torch.Generator().manual_seed(1))
     data = [{"image": MetaTensor(image), "label": number % 2} for number, image in enumerate(images)]
     SupervisedTrainer(
@@ -37,3 +38,8 @@ def train(**options: object) -> torch.Tensor:
 )  # the compiler's own, where it goes on after a break
 def test_compiled_training_gives_the_same_weights():
     torch.testing.assert_close(train(compile=True, compile_kwargs={"backend": "eager"}), train(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Will convert to PyTorch Tensor")
+def test_checkpointed_training_gives_the_same_weights():
+    torch.testing.assert_close(train(use_checkpoint=True), train(), rtol=1e-5, atol=1e-7)

@@ -40,11 +40,16 @@ def test_command(tmp_path, capsys):
     assert "| G, whole batch |" in printed and "left out" not in printed
 
 
-@pytest.mark.parametrize("option", ["--checkpoint", "--channels_last"])
-def test_options_change_no_operation_of_the_forward_pass(tmp_path, option):
+@pytest.mark.parametrize("option", ["--use_checkpoint", "--channels_last"])
+def test_options_change_no_operation(tmp_path, option):
     plain, other = run(tmp_path / "a.json"), run(tmp_path / "b.json", option)
-    ratio = other["rows"][1]["flops"] / plain["rows"][1]["flops"]
-    assert ratio == (pytest.approx(1.0) if option == "--channels_last" else pytest.approx(4 / 3, abs=0.1))
+    assert [row["flops"] for row in other["rows"]] == pytest.approx([row["flops"] for row in plain["rows"]])
+
+
+def test_checkpointing_of_batch_normalisation_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        training_step.main([*SMALL, "--norm", "batch", "--use_checkpoint"])
+    assert "use_checkpoint needs another norm" in capsys.readouterr().err
 
 
 def test_float16_is_left_out_with_its_reason(tmp_path, capsys):
