@@ -68,24 +68,19 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError(f"--device must be cpu where no GPU is found, got {args.device}")
 
 
-def make_classifier(args: argparse.Namespace, use_checkpoint: bool = False) -> PatchGANClassifier:
-    """Make the classifier that is measured.
-
-    Raises:
-        ValueError: When activations of batch normalisation are to be checkpointed.
-    """
+def make_classifier(args: argparse.Namespace) -> PatchGANClassifier:
+    """Make the classifier that is measured."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     dims = len(args.spatial_size)
     if args.network == "patchgan":
         widths = [args.channels * 2**i for i in range(4)]
-        classifier = PatchGANClassifier(dims, 1, widths, norm=args.norm, use_checkpoint=use_checkpoint)
+        classifier = PatchGANClassifier(dims, 1, widths, norm=args.norm)
     else:
         parser = ConfigParser()
         parser.read_config("configs/train.yaml")
         widths = [args.channels * 2**i for i in range(len(parser["network_def::classifier::channels"]))]
-        options = {"spatial_dims": dims, "channels": widths, "use_checkpoint": use_checkpoint}
-        parser.update({f"network_def::classifier::{name}": value for name, value in options.items()})
+        parser.update({"network_def::classifier::spatial_dims": dims, "network_def::classifier::channels": widths})
         classifier = parser.get_parsed_content("network_def::classifier")
     formats = {2: torch.channels_last, 3: torch.channels_last_3d}
     order = formats[dims] if args.channels_last else torch.contiguous_format
