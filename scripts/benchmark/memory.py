@@ -93,7 +93,7 @@ def _resident(field: str) -> int:
 
 
 def measure_one(args: argparse.Namespace) -> dict[str, Any]:
-    """Measure one setting in this process: the peak in the first call, because counting holds on to tensors."""
+    """Measure one setting in this process: the peak in the first call, in which Adam makes its moments."""
     function = make_functions(args)[args.only]
     peak = peak_bytes(function, args.device)
     return {"name": args.only, "peak_bytes": peak, "tensor_bytes": tensor_bytes(function)}
