@@ -35,7 +35,7 @@ demo: $(STAMP) ## segment a synthetic sample volume with the shipped weights
 
 # A process for each core, and no more threads than that in each: PyTorch would start as many in every process again.
 test: $(STAMP) ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check .

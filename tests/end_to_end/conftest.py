@@ -16,6 +16,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from bundle.anomaly import save_thresholds
+from tests import warm_process
 
 ROOT = Path(__file__).parents[2]
 CHANNELS = (4, 8, 8)
@@ -47,19 +48,29 @@ def write_volume(path: Path, seed: int, *, label: int, shape=(30, 34, 28), spaci
     return path
 
 
+def workflow_arguments(config: str, *overrides: str, **options: object) -> list[str]:
+    """Return the arguments of `monai.bundle` that run a workflow on the small grid."""
+    config_file = config if config.startswith("[") else f"configs/{config}"  # several are given as a list
+    arguments = [
+        "run",
+        "--config_file",
+        config_file,
+        "--device",
+        "cpu",
+        *(part for pair in GRID.items() for part in pair),
+    ]
+    return [*arguments, *overrides, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
+
+
 def bundle_process(config: str, *overrides: str, **options: object) -> dict[str, object]:
     """Return the arguments of `subprocess` that run a workflow in a process of its own, as a user does."""
-    config_file = config if config.startswith("[") else f"configs/{config}"  # several are given as a list
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", config_file]
-    command += ["--device", "cpu", *(part for pair in GRID.items() for part in pair)]
-    command += [*overrides, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    return {"args": command, "cwd": ROOT, "env": environment}
+    command = [sys.executable, "-m", "monai.bundle", *workflow_arguments(config, *overrides, **options)]
+    return {"args": command, "cwd": ROOT, "env": {**os.environ, **warm_process.ENVIRONMENT}}
 
 
 def run(config: str, *overrides: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run a workflow to its end."""
-    return subprocess.run(**bundle_process(config, *overrides, **options), capture_output=True, text=True, check=False)
+    return warm_process.run_module("monai.bundle", workflow_arguments(config, *overrides, **options))
 
 
 def start(config: str, *overrides: str, **options: object) -> subprocess.Popen[bytes]:

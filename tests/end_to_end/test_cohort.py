@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bundle.data.records import load_sections
 from scripts.cohort import main as cohort
+from tests.warm_process import run_module
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,8 +44,7 @@ def test_train(run_bundle, datalist, tmp_path):
 def test_validate_ends_with_status_1(datalist):
     image = datalist.parent / "IBC/sub-01/ses-00/anat/sub-01_ses-00_FLAIR.nii.gz"
     image.rename(image.with_suffix(".away"))
-    command = [sys.executable, "-m", "scripts.cohort", "validate", str(datalist)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    run = run_module("scripts.cohort", ["validate", str(datalist)])
     image.with_suffix(".away").rename(image)
     assert run.returncode == 1
     (line,) = [line for line in run.stderr.splitlines() if line.startswith("error: ")]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,18 +9,18 @@ import torch
 from monai.bundle import ConfigParser
 
 from bundle.deployment import load_exported
+from tests.warm_process import run_module
 
 ROOT = Path(__file__).parents[2]
 GRID_SHAPE = (91, 109, 91)  # that of the healthy atlas in the weights
 
 
 def export(command, path, **options):
-    words = [sys.executable, "-m", "monai.bundle", command, "--net_id", "network_def", "--filepath", str(path)]
+    words = [command, "--net_id", "network_def", "--filepath", str(path)]
     words += ["--config_file", "configs/inference.yaml", "--meta_file", "configs/metadata.json"]
     words += ["--ckpt_file", "models/model.pt"]
     words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "TMPDIR": str(path.parent)}
-    run = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    run = run_module("monai.bundle", words, {"TMPDIR": str(path.parent)})
     assert run.returncode == 0, run.stderr
     assert [file.name for file in path.parent.iterdir() if file.is_file()] == [path.name]  # nothing temporary is left
     return load_exported(path)

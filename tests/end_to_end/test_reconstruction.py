@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from monai.utils import path_to_sqlite_uri, set_determinism
 
 from bundle.handlers import TrainingStateHandler
 from tests.slices_toy import make_toy_slices
+from tests.warm_process import run_module
 
 ROOT = Path(__file__).parents[2]
 METHODS = ["ae", "vae", "silva_rodriguez", "f_anogan", "f_anogan_joint", "dae"]
@@ -119,10 +117,8 @@ def test_training_is_tracked_as_a_classifiers_is(run_here, slices, tmp_path, mon
 
 def bundle_run(files, **options):
     """Run a workflow as a user does, in a process of its own."""
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", repr(files)]
-    command += [part for name, value in options.items() for part in (f"--{name.replace('::', '#')}", str(value))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    words = [part for name, value in options.items() for part in (f"--{name.replace('::', '#')}", str(value))]
+    return run_module("monai.bundle", ["run", "--config_file", repr(files), *words])
 
 
 def test_slices_from_training_to_the_report(slices, tmp_path):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +13,7 @@ from monai.bundle import ConfigParser
 
 from bundle.anomaly import save_thresholds
 from scripts.cohort import main as cohort
+from tests.warm_process import run_module
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -44,12 +42,11 @@ def folder(tmp_path_factory):
 
 
 def run(config, folder, **options):
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", f"configs/{config}", "--device", "cpu"]
+    arguments = ["run", "--config_file", f"configs/{config}", "--device", "cpu"]
     options |= {"model_file": folder / "model.pt", "threshold_file": folder / "threshold.json"}
     options |= {"network_def#classifier#channels": "[4,8,8]"}
-    command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    arguments += [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    result = run_module("monai.bundle", arguments)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from scipy.special import expit
 from bundle.data import grid
 from scripts import make_sample
 from scripts.deploy import onnx_inference
+from tests.warm_process import run_module
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "scripts" / "deploy" / "onnx_inference.py"
@@ -51,10 +51,9 @@ def volumes(tmp_path_factory):
 def expected(volumes, tmp_path_factory):
     """Results of the bundle's own workflow."""
     folder = tmp_path_factory.mktemp("expected")
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "configs/inference.yaml"]
-    command += ["--dataset_dir", str(volumes), "--output_dir", str(folder), "--overlay", "False", "--device", "cpu"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    arguments = ["run", "--config_file", "configs/inference.yaml", "--dataset_dir", str(volumes)]
+    arguments += ["--output_dir", str(folder), "--overlay", "False", "--device", "cpu"]
+    run = run_module("monai.bundle", arguments)
     assert run.returncode == 0, run.stderr
     return folder
 
