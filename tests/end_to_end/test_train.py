@@ -20,10 +20,10 @@ PATIENCE_S = 300.0  # for a machine that is busy with other work
 def train(run_bundle, training_cohort, tmp_path_factory):
     """Train to the end in a new folder, or in a given one, and return the folder."""
 
-    def train(output_dir=None, **options):
+    def train(output_dir=None, config="train.yaml", **options):
         output_dir = output_dir or tmp_path_factory.mktemp("training") / "made by the run"
         options = {"dataset_dir": training_cohort, "output_dir": output_dir, "num_workers": 0, **SETTINGS, **options}
-        run = run_bundle("train.yaml", **options)
+        run = run_bundle(config, **options)
         assert run.returncode == 0, run.stderr
         return output_dir
 
@@ -85,6 +85,10 @@ def test_seed_decides_the_weights(output_dir, train):
     first, other = load(output_dir / "model.pt"), load(train(seed=1) / "model.pt")
     kernels = [name for name in first if name.endswith("conv.weight")]
     assert kernels and not any(torch.equal(first[name], other[name]) for name in kernels)
+
+
+def test_volumes_on_the_device_give_the_same_weights(train, output_dir):
+    assert_same_training(train(config="['configs/train.yaml','configs/gpu_cache.yaml']"), output_dir)
 
 
 def test_checkpointing_of_activations_changes_nothing(output_dir, train):
