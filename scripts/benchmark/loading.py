@@ -63,7 +63,7 @@ def choose_images(args: argparse.Namespace) -> list[dict[str, Any]]:
     if min(len(healthy), len(pathological)) < needed:
         raise ValueError(
             f"{WARM_UP} + {args.iterations} iterations of {args.batch_size} images need {needed} healthy and {needed} "
-            f"pathological images, the training section of {args.dataset_dir} has {len(healthy)} and {len(pathological)}"
+            f"pathological images, {args.dataset_dir} has {len(healthy)} and {len(pathological)} for training"
         )
     return healthy + pathological
 
