@@ -116,3 +116,22 @@ def test_output_folder_that_is_a_file(errors, training_cohort, tmp_path):
     (line,) = errors(training_cohort, tmp_path / "taken")
     assert "taken: the output folder cannot be made" in line
     assert (tmp_path / "taken").read_text() == "a file"
+
+
+def test_misspelt_option(errors, training_cohort):
+    (line,) = errors(training_cohort, max_epoch=10)
+    assert line == "error: max_epoch: no part of the config uses an option of this name; did you mean --max_epochs?"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("alpha", -1, "alpha must be"),
+        ("batch_size", 1, "batch_size must be at least 2"),
+        ("network_def#classifier#norm", "layer", "A convex logit needs norm='none', got 'layer'"),
+    ],
+)
+def test_wrong_values(run_bundle, training_cohort, tmp_path, option, value, message):
+    run = run_bundle("train.yaml", dataset_dir=training_cohort, output_dir=tmp_path / "out", **{option: value})
+    assert run.returncode == 1 and run.stderr.splitlines()[-1].startswith(f"error: {message}"), run.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,48 @@
+"""Find misspelt options of a workflow, which MONAI takes for new entries of the config."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from bundle.handlers.running_config import calling_parser
+from bundle.preflight import exit_with
+
+_SIMILARITY = 0.8  # of difflib: one letter too few, too many or wrong in a name of five or more
+
+
+def check_option_names() -> None:
+    """Stop when nothing refers to an entry of the config that is being run and its name resembles one in use.
+
+    For use in an ``initialize`` list. ``--max_epoch 10`` on the command line would be ignored otherwise.
+
+    Raises:
+        SystemExit: When there are such entries; the message has one line for each.
+        ValueError: When it is not called from a config.
+    """
+    parser = calling_parser()
+    if parser is None:
+        raise ValueError("check_option_names must be called from a config, got no ConfigParser among callers")
+    config = parser.get()
+    used = {name for text in _texts(config) for name in re.findall(r"@(\w+)", text)} & config.keys()
+    matches = {name: difflib.get_close_matches(name, used, 1, _SIMILARITY) for name in config.keys() - used}
+    exit_with(
+        [
+            f"{name}: no part of the config uses an option of this name; did you mean --{match[0]}?"
+            for name, match in sorted(matches.items())
+            if match
+        ]
+    )
+
+
+def _texts(config: Any) -> Iterator[str]:
+    if isinstance(config, str):
+        yield config
+    elif isinstance(config, dict):
+        for value in config.values():
+            yield from _texts(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _texts(value)
