@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bundle.handlers.running_config import calling_parser
 from bundle.preflight import exit_with
 
-_SIMILARITY = 0.8  # of difflib: one letter too few, too many or wrong in a name of five or more
+_WRONG_LETTERS = 2  # of both names together: one letter is another or stands elsewhere, or up to two are missing
 
 
 def check_option_names() -> None:
@@ -27,14 +27,23 @@ def check_option_names() -> None:
         raise ValueError("check_option_names must be called from a config, got no ConfigParser among callers")
     config = parser.get()
     used = {name for text in _texts(config) for name in re.findall(r"@(\w+)", text)} & config.keys()
-    matches = {name: difflib.get_close_matches(name, used, 1, _SIMILARITY) for name in config.keys() - used}
+    matches = {name: _resembling(name, used) for name in config.keys() - used}
     exit_with(
         [
-            f"{name}: no part of the config uses an option of this name; did you mean --{match[0]}?"
+            f"{name}: no part of the config uses an option of this name; did you mean --{match}?"
             for name, match in sorted(matches.items())
-            if match
+            if match is not None
         ]
     )
+
+
+def _resembling(name: str, others: Iterable[str]) -> str | None:
+    """Return the most similar name, if any is similar enough."""
+    found = difflib.get_close_matches(name, others, 1)
+    if not found:
+        return None
+    similarity = difflib.SequenceMatcher(None, found[0], name).ratio()  # share of the letters that match
+    return found[0] if round((1 - similarity) * (len(name) + len(found[0]))) <= _WRONG_LETTERS else None
 
 
 def _texts(config: Any) -> Iterator[str]:

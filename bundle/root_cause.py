@@ -21,4 +21,4 @@ def _print_with_root_cause(kind: type[BaseException], error: BaseException, trac
     while cause.__cause__ is not None:
         cause = cause.__cause__
     if cause is not error:
-        print(f"\nerror: {cause}", file=sys.stderr)  # noqa: T201 (the interpreter writes there, too)
+        sys.stderr.write(f"\nerror: {cause}\n")

@@ -25,6 +25,8 @@ ROWS = [
     "viewer",
     "preflight",
     "switches",
+    "option_names",
+    "root_cause",
     "deployment",
     "compare",
 ]

@@ -11,13 +11,16 @@ from bundle.option_names import check_option_names
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 RECONSTRUCTION = ["train.yaml", "train_reconstruction.yaml"]
+RECONSTRUCTION_METHODS = sorted(path.stem for path in (CONFIGS / "networks").glob("*.yaml"))
+METHODS = sorted(
+    {path.stem for path in (CONFIGS / "methods").glob("*.yaml")} - {*RECONSTRUCTION_METHODS, "sup_2d", "vae"}
+)
 WORKFLOWS = [
     ["train.yaml"],
     ["train.yaml", "train_2d.yaml"],
     ["train.yaml", "gpu_cache.yaml", "multi_gpu_train.yaml"],
-    *(["train.yaml", f"methods/{name}.yaml"] for name in ("sup", "unsup", "erion", "ross", "no_cons", "paper")),
-    *([*RECONSTRUCTION, f"networks/{name}.yaml", f"methods/{name}.yaml"] for name in ("ae", "dae", "f_anogan")),
-    [*RECONSTRUCTION, "networks/silva_rodriguez.yaml", "methods/silva_rodriguez.yaml"],
+    *(["train.yaml", f"methods/{name}.yaml"] for name in METHODS),
+    *([*RECONSTRUCTION, f"networks/{name}.yaml", f"methods/{name}.yaml"] for name in RECONSTRUCTION_METHODS),
     ["inference.yaml"],
     ["inference_2d.yaml"],
     ["evaluate.yaml"],
