@@ -42,8 +42,9 @@ def _resembling(name: str, others: Iterable[str]) -> str | None:
     found = difflib.get_close_matches(name, others, 1)
     if not found:
         return None
-    similarity = difflib.SequenceMatcher(None, found[0], name).ratio()  # share of the letters that match
-    return found[0] if round((1 - similarity) * (len(name) + len(found[0]))) <= _WRONG_LETTERS else None
+    blocks = difflib.SequenceMatcher(None, found[0], name).get_matching_blocks()
+    wrong = len(name) + len(found[0]) - 2 * sum(block.size for block in blocks)
+    return found[0] if wrong <= _WRONG_LETTERS else None
 
 
 def _texts(config: Any) -> Iterator[str]:

@@ -12,9 +12,7 @@ from bundle.option_names import check_option_names
 CONFIGS = Path(__file__).parents[1] / "configs"
 RECONSTRUCTION = ["train.yaml", "train_reconstruction.yaml"]
 RECONSTRUCTION_METHODS = sorted(path.stem for path in (CONFIGS / "networks").glob("*.yaml"))
-METHODS = sorted(
-    {path.stem for path in (CONFIGS / "methods").glob("*.yaml")} - {*RECONSTRUCTION_METHODS, "sup_2d", "vae"}
-)
+METHODS = sorted({path.stem for path in (CONFIGS / "methods").glob("*.yaml")} - {*RECONSTRUCTION_METHODS, "sup_2d"})
 WORKFLOWS = [
     ["train.yaml"],
     ["train.yaml", "train_2d.yaml"],

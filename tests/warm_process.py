@@ -27,18 +27,17 @@ def run_module(
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -m module arguments`` in the repository to its end."""
     server = _server()
-    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = [Path(folder, name) for name in ("stdout", "stderr")]
         request = {
             "argv": [module, *arguments],
             "environment": {**os.environ, **ENVIRONMENT, **(environment or {})},
-            "outputs": [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (stdout, stderr)],
+            "outputs": [str(path) for path in outputs],
         }
         server.stdin.write(json.dumps(request) + "\n")
         server.stdin.flush()
         status = json.loads(server.stdout.readline())
-        stdout.seek(0)
-        stderr.seek(0)
-        return subprocess.CompletedProcess(request["argv"], status, stdout.read(), stderr.read())
+        return subprocess.CompletedProcess(request["argv"], status, *(path.read_text() for path in outputs))
 
 
 @functools.cache
@@ -81,7 +80,7 @@ def _become(argv: list[str], environment: dict[str, str], outputs: list[str]) ->
     """Go on as ``python -m``; the interpreter ends as it would then, whatever the module raises."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for descriptor, path in enumerate(outputs, start=1):
-        os.dup2(os.open(path, os.O_WRONLY), descriptor)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
     os.environ.clear()
     os.environ.update(environment)
     sys.path[0] = os.getcwd()

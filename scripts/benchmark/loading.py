@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import time
 from pathlib import Path
@@ -39,7 +38,7 @@ class IterationTimes:
 
     def attach(self, engine: Engine) -> None:
         """Register on ``engine``."""
-        engine.add_event_handler(Events.GET_BATCH_STARTED, lambda: self._lap())
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._lap)
         engine.add_event_handler(Events.GET_BATCH_COMPLETED, lambda: self.waiting_s.append(self._lap()))
         engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: self.working_s.append(self._lap()))
 
@@ -109,23 +108,16 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, run and print."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.benchmark.loading", description=__doc__)
+    parser = measuring.make_base_parser("loading", __doc__)
     parser.add_argument("--dataset_dir", type=Path, required=True, help="cohort, such as make_cohort writes")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="loader processes; default: 0 1 2")
     parser.add_argument("--iterations", type=int, default=30, help="default: %(default)s")
-    parser.add_argument("--batch_size", type=int, default=4, help="half healthy; default: %(default)s")
     parser.add_argument("--grid_shape", type=int, nargs=3, help="voxels of the grid; default: that of train.yaml")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument(
-        "--output", type=Path, default=Path("output/benchmark/loading.json"), help="default: %(default)s"
-    )
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     try:
         record = measure(args)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     write_text_atomically(args.output, json.dumps(record, indent=4) + "\n")
     print(f"{record['hardware']}, {args.threads} threads, load average {record['load_average'][0]:.1f}\n")

@@ -24,14 +24,26 @@ Record = dict[str, Any]
 FULL_WIDTH = 64
 
 
-def make_parser(name: str, description: str | None) -> argparse.ArgumentParser:
-    """Make a parser with the options that all benchmarks have."""
+def make_base_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Make a parser with the options of every benchmark of a network."""
     parser = argparse.ArgumentParser(
         prog=f"python -m scripts.benchmark.{name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
+    parser.add_argument("--batch_size", type=int, default=4, help="half healthy; default: %(default)s")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--output", type=Path, default=Path(f"output/benchmark/{name}.json"), help="default: %(default)s"
+    )
+    return parser
+
+
+def make_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Make a parser with the options of the benchmarks that draw their images."""
+    parser = make_base_parser(name, description)
     parser.add_argument(
         "--network",
         choices=["patchgan", "configured"],
@@ -45,14 +57,8 @@ def make_parser(name: str, description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--spatial_size", type=int, nargs="+", default=[64, 76, 64], help="2 or 3 numbers; default: 64 76 64"
     )
-    parser.add_argument("--batch_size", type=int, default=4, help="half healthy; default: %(default)s")
     parser.add_argument("--repeats", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--channels_last", action="store_true", help="weights in channels-last order")
-    parser.add_argument(
-        "--output", type=Path, default=Path(f"output/benchmark/{name}.json"), help="default: %(default)s"
-    )
     return parser
 
 
