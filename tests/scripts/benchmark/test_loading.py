@@ -47,6 +47,12 @@ def test_too_few_images(cohort, tmp_path, capsys):
     assert not (tmp_path / "loading.json").exists()
 
 
+def test_no_cohort(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        loading.main(options(tmp_path / "nowhere", tmp_path, iterations=2))
+    assert "nowhere" in capsys.readouterr().err
+
+
 def test_times_are_those_of_batch_and_step():
     def batches():
         for _ in range(2):
