@@ -41,7 +41,7 @@ def test_gradients_in_bfloat16_point_where_those_in_float32_do(network):
 
 
 def test_arguments_reach_the_network(network):
-    attributed = torch.tensor([True, False])
+    attributed = torch.tensor([0])
     pred = MixedPrecisionInferer("bfloat16")(torch.randn(2, 1, 24, 20), network, attributed=attributed)
     assert torch.isfinite(pred[0]).all() and torch.isnan(pred[1, 0]).all()
 

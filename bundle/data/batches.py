@@ -46,6 +46,7 @@ class PrepareHealthyAttribution(PrepareBatch):
     Shape:
         - image: ``(B, C, *spatial)``.
         - label: ``(B,)``.
+        - third output: numbers of the N healthy images, ``(N,)``, int64.
     """
 
     def __call__(
@@ -58,7 +59,8 @@ class PrepareHealthyAttribution(PrepareBatch):
         """Return images, labels and the network's further arguments, moved to the device."""
         image = batchdata[IMAGE].to(device=device, non_blocking=non_blocking, **kwargs)
         label = batchdata[LABEL].to(device=device, non_blocking=non_blocking, **kwargs)
-        return image, label, (label.flatten() == HEALTHY,), {}
+        healthy = (convert_to_tensor(batchdata[LABEL], track_meta=False).flatten() == HEALTHY).nonzero().flatten()
+        return image, label, (healthy.to(device=device, non_blocking=non_blocking),), {}
 
 
 class PrepareAnnotatedBatch(PrepareBatch):

@@ -10,7 +10,13 @@ from torch.nn.modules.loss import _Loss
 
 from bundle.conventions import LABEL, split_prediction
 from bundle.losses.constraints import make_constraint
-from bundle.losses.functional import check_weight, classification_loss, ross_penalty, total_variation
+from bundle.losses.functional import (
+    check_weight,
+    classification_loss,
+    of_healthy_images,
+    ross_penalty,
+    total_variation,
+)
 from bundle.losses.global_batch import global_mean
 
 
@@ -101,10 +107,11 @@ class AttributionConstraintLoss(_Loss):
     def _remember(
         self, classification: torch.Tensor, constraint: torch.Tensor, attribution: torch.Tensor, label: torch.Tensor
     ) -> None:
-        healthy = attribution.detach()[label == 0]
+        attribution, healthy = attribution.detach(), of_healthy_images(label, attribution)
+        is_negative = (attribution < 0).to(attribution.dtype)
         self.parts = {
             "classification_loss": classification.detach(),
             "attribution_loss": constraint.detach(),
-            "healthy_attribution_mean": global_mean(healthy, if_none=float("nan")),
-            "healthy_negative_fraction": global_mean((healthy < 0).to(attribution.dtype), if_none=float("nan")),
+            "healthy_attribution_mean": global_mean(attribution, healthy, if_none=float("nan")),
+            "healthy_negative_fraction": global_mean(is_negative, healthy, if_none=float("nan")),
         }

@@ -1,7 +1,9 @@
 """Every formula of the training loss, once, as a pure function.
 
 Label 1 is pathological, so a negative attribution speaks for the healthy class. Sums and means run over the batch; over
-several processes that is the batch of all of them, see `bundle.losses.global_batch`.
+several processes that is the batch of all of them, see `bundle.losses.global_batch`. Images and voxels that a term
+leaves out may have any attribution, NaN too: it is replaced by 0 before it enters a formula, because 0 times the
+derivative at NaN is NaN.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from bundle.conventions import HEALTHY
 from bundle.losses.global_batch import global_mean, global_sum
 
 
@@ -44,10 +47,11 @@ def unsupervised_constraint(
     Source:
         Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 2; the relative form is ours.
     """
-    healthy = attribution[label == 0]
+    healthy = of_healthy_images(label, attribution)
+    attribution = attribution.where(healthy, 0.0)
     if sharpness is None:
-        return global_mean(F.softplus(healthy))
-    return global_mean(F.softplus(relative_attribution(healthy, sharpness))) / sharpness
+        return global_mean(F.softplus(attribution), healthy)
+    return global_mean(F.softplus(relative_attribution(attribution, sharpness, healthy)), healthy) / sharpness
 
 
 def supervised_constraint(
@@ -68,11 +72,12 @@ def supervised_constraint(
         Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023, eq. 3; the relative form is ours.
     """
     annotated = ~torch.isnan(lesion_map)
-    values, targets = attribution[annotated], lesion_map[annotated].to(attribution.dtype)
+    values = attribution.where(annotated, 0.0)
+    targets = lesion_map.to(attribution.dtype).where(annotated, 0.0)
     if sharpness is None:
-        return global_mean(F.binary_cross_entropy_with_logits(values, targets, reduction="none"))
-    relative = relative_attribution(values, sharpness)
-    return global_mean(F.binary_cross_entropy_with_logits(relative, targets, reduction="none")) / sharpness
+        return global_mean(F.binary_cross_entropy_with_logits(values, targets, reduction="none"), annotated)
+    relative = relative_attribution(values, sharpness, annotated)
+    return global_mean(F.binary_cross_entropy_with_logits(relative, targets, reduction="none"), annotated) / sharpness
 
 
 def ross_penalty(attribution: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
@@ -92,7 +97,7 @@ def ross_penalty(attribution: torch.Tensor, label: torch.Tensor) -> torch.Tensor
         (Wargnier-Dauchelle et al., IEEE TMI 42(11), 2023). Ross et al. differentiate the sum of the log-probabilities;
         here it is the logit that is differentiated, as in the constraints that this penalty is compared with.
     """
-    return global_sum(attribution[label == 0].square())
+    return global_sum(attribution.where(of_healthy_images(label, attribution), 0.0).square())
 
 
 def total_variation(attribution: torch.Tensor, *, standardise: bool = False) -> torch.Tensor:
@@ -123,7 +128,20 @@ def _standardised(attribution: torch.Tensor) -> torch.Tensor:
     return centred * variance.clamp_min(torch.finfo(attribution.dtype).tiny).rsqrt()
 
 
-def relative_attribution(attribution: torch.Tensor, sharpness: float) -> torch.Tensor:
+def of_healthy_images(label: torch.Tensor, attribution: torch.Tensor) -> torch.Tensor:
+    """Return which of the batch's attributions belong to healthy images.
+
+    Shape:
+        - label: ``(B,)``.
+        - attribution: ``(B, C, *spatial)``.
+        - output: bool, ``(B, 1, ...)`` with as many axes as ``attribution``.
+    """
+    return (label == HEALTHY).view(-1, *[1] * (attribution.dim() - 1))
+
+
+def relative_attribution(
+    attribution: torch.Tensor, sharpness: float, counted: torch.Tensor | None = None
+) -> torch.Tensor:
     """Measure attributions in units of their own root mean square, which counts as a constant for the gradient.
 
     The raw attribution is a derivative per voxel: it shrinks with the number of patches and of voxels and is of order
@@ -135,12 +153,14 @@ def relative_attribution(attribution: torch.Tensor, sharpness: float) -> torch.T
     Args:
         attribution: attributions that are constrained together.
         sharpness: factor on the relative attribution, dimensionless.
+        counted: which attributions the root mean square is taken over; None for all.
 
     Shape:
         - attribution, output: any one shape.
+        - counted: bool, of a shape that broadcasts to it.
     """
     tiny = torch.finfo(attribution.dtype).tiny
-    root_mean_square = global_mean(attribution.detach().square()).sqrt()
+    root_mean_square = global_mean(attribution.detach().square(), counted).sqrt()
     return sharpness * (attribution / root_mean_square.clamp_min(tiny))
 
 

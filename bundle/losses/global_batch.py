@@ -31,6 +31,7 @@ class _SumOverProcesses(torch.autograd.Function):
         return grads[0] * idist.get_world_size()
 
 
+@torch.compiler.disable  # a graph ends here: Ignite picks the collective call while it runs
 def _sum_over_processes(value: torch.Tensor) -> torch.Tensor:
     return cast(torch.Tensor, _SumOverProcesses.apply(value))  # type: ignore[no-untyped-call]
 
@@ -46,19 +47,28 @@ def global_sum(values: torch.Tensor) -> torch.Tensor:
     return total if idist.get_world_size() == 1 else _sum_over_processes(total)
 
 
-def global_mean(values: torch.Tensor, *, if_none: float = 0.0) -> torch.Tensor:
-    """Return the mean of all values of all processes.
+def global_mean(values: torch.Tensor, counted: torch.Tensor | None = None, *, if_none: float = 0.0) -> torch.Tensor:
+    """Return the mean of all values of all processes, or of those that count.
+
+    Values are left out by a mask and not picked, so that shapes do not depend on data: a GPU is not waited for, and a
+    compiled graph does not break.
 
     Args:
-        values: this process's values.
-        if_none: mean where no process has a value.
+        values: this process's values; those that do not count must be finite all the same, or their gradient is NaN.
+        counted: which values count; None for all.
+        if_none: mean where no process has a value that counts.
 
     Shape:
         - values: any shape, also without an element.
+        - counted: bool, of a shape that broadcasts to that of ``values``.
         - output: scalar, in the graph of ``values``.
     """
-    total, count = values.sum(), values.numel()
+    if counted is None:
+        total, count = values.sum(), torch.full((), values.numel(), device=values.device)
+    else:
+        total = values.where(counted, 0.0).sum()
+        count = counted.sum() * (values.numel() // max(1, counted.numel()))
     if idist.get_world_size() > 1:
-        both = _sum_over_processes(torch.stack([total.double(), torch.full_like(total, count, dtype=torch.float64)]))
-        total, count = both[0].to(values.dtype), int(both[1])
-    return total / count if count else total + if_none
+        both = _sum_over_processes(torch.stack([total.double(), count.double()]))
+        total, count = both[0].to(values.dtype), both[1].detach()
+    return torch.where(count > 0, total / count.clamp_min(1).to(values.dtype), total + if_none)

@@ -33,7 +33,7 @@ class AttributionNet(nn.Module):
 
     Shape:
         - input: ``(B, C, *spatial)``.
-        - attributed: ``(B,)``, bool; see `forward`.
+        - attributed: ``(N,)``, int64; see `forward`.
         - output: ``(B, C + 1, *spatial)``, see `bundle.conventions.split_prediction`.
 
     Raises:
@@ -77,8 +77,10 @@ class AttributionNet(nn.Module):
 
         Args:
             x: images.
-            attributed: which images' maps are wanted; the maps of the others are NaN and cost nothing. A constraint on
-                healthy images needs no others, see :py:class:`bundle.data.batches.PrepareHealthyAttribution`.
+            attributed: numbers of the images whose maps are wanted, each once; the maps of the others are NaN and cost
+                nothing. A constraint on healthy images needs no others, see
+                :py:class:`bundle.data.batches.PrepareHealthyAttribution`. Numbers, because how many there are is known
+                from their shape: a GPU is not waited for, and a compiled graph does not break.
         """
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self._predict(x, attributed)

@@ -159,21 +159,23 @@ class PatchGANClassifier(nn.Module):
 
         Args:
             x: images.
-            attributed: which images' derivatives are wanted; None for all. Leaving images out saves their decoding,
-                except with batch normalisation, which couples them.
+            attributed: numbers of the N images whose derivatives are wanted, each once; None for all. Leaving images
+                out saves their decoding, except with batch normalisation, which couples them.
 
         Shape:
             - x: ``(B, in_channels, *spatial)``.
-            - attributed: ``(B,)``, bool.
-            - output: ``(B, 1, *patches)`` and, for the N attributed images, ``(N, in_channels, *spatial)``.
+            - attributed: ``(N,)``, int64.
+            - output: ``(B, 1, *patches)`` and, in the order of ``attributed``, ``(N, in_channels, *spatial)``.
         """
         if attributed is None or self.couples_images:
             logits, grad = self.decode(self.stem(x), x.shape[0])
             attribution = self.stem_pullback(grad, x)
             return logits, attribution if attributed is None else attribution[attributed]
         # The wanted images first: what the decoder takes from the layers then is a slice, without a copy.
-        order = attributed.to(torch.uint8).argsort(stable=True, descending=True)
-        wanted = int(attributed.sum())
+        wanted = attributed.shape[0]
+        is_wanted = torch.zeros(x.shape[0], dtype=torch.uint8, device=x.device).index_fill(0, attributed, 1)
+        others = is_wanted.argsort(stable=True)[: x.shape[0] - wanted]
+        order = torch.cat([attributed, others])
         x = x[order]
         logits, grad = self.decode(self.stem(x), wanted)
         return logits[order.argsort()], self.stem_pullback(grad, x[:wanted])

@@ -136,7 +136,7 @@ class _Operations(TorchDispatchMode):
 
 def count_flops(function: Function) -> int:
     """Count the floating-point operations of a call: those of convolutions and matrix products."""
-    with _Operations() as operations:
+    with torch.compiler.set_stance("force_eager"), _Operations() as operations:  # a compiled graph hides operations
         function()
     return operations.flops
 

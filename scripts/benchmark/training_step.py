@@ -45,16 +45,15 @@ def make_steps(args: argparse.Namespace) -> dict[str, measuring.Function]:
     classifier = measuring.make_classifier(args).train()
     images = measuring.draw_images(args)
     label = torch.arange(args.batch_size, device=args.device) % 2
-    healthy = label == HEALTHY
-    optimizer = torch.optim.Adam(classifier.parameters(), lr=1e-4)
-    constrained = AttributionConstraintLoss(alpha=args.alpha)
+    healthy = (label == HEALTHY).nonzero().flatten()
+    optimizer = torch.optim.Adam(classifier.parameters(), lr=1e-4, fused=True)
 
     def autocast() -> AbstractContextManager[Any]:
         dtype = PRECISIONS[args.amp]
         return nullcontext() if dtype is None else torch.autocast(torch.device(args.device).type, dtype=dtype)
 
-    def prepared(network: nn.Module) -> Callable[..., torch.Tensor]:
-        return torch.compile(network) if args.compile else network
+    def prepared(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        return torch.compile(function, disable=not args.compile)
 
     def step(loss: Callable[[], torch.Tensor]) -> measuring.Function:
         def run() -> None:
@@ -66,17 +65,16 @@ def make_steps(args: argparse.Namespace) -> dict[str, measuring.Function]:
 
         return run
 
+    classified, constrained = prepared(classification_loss), prepared(AttributionConstraintLoss(args.alpha))
     plain, g = prepared(classifier), prepared(AttributionNet(classifier))
-    eg, same_forward = (
-        prepared(AttributionNet(classifier, sampler=PathSampler(0.0))),
-        AttributionNet(classifier, "autograd"),
-    )
+    eg = prepared(AttributionNet(classifier, sampler=PathSampler(0.0)))
+    same_forward = AttributionNet(classifier, "autograd")
     eg_autograd = AttributionNet(classifier, "autograd", PathSampler(0.0))
     checkpointed = copy.copy(classifier)  # with the same weights
     checkpointed.use_checkpoint = not classifier.couples_images  # batch normalisation refuses it
     g_checkpointed = prepared(AttributionNet(checkpointed))
     return {
-        PLAIN: step(lambda: classification_loss(plain(images).float().flatten(1).mean(1, keepdim=True), label)),
+        PLAIN: step(lambda: classified(plain(images).float().flatten(1).mean(1, keepdim=True), label)),
         "G, healthy half": step(lambda: constrained(g(images, healthy), label)),
         "G, whole batch": step(lambda: constrained(g(images), label)),
         "G, healthy half, checkpointing": step(lambda: constrained(g_checkpointed(images, healthy), label)),
@@ -107,7 +105,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a training step."""
     parser.add_argument("--alpha", type=float, default=1e8, help="weight of the constraint; default: %(default)s")
     parser.add_argument("--amp", choices=PRECISIONS, default="none", help="mixed precision; default: %(default)s")
-    parser.add_argument("--compile", action="store_true", help="torch.compile of the plain step and of the decoder's")
+    parser.add_argument("--compile", action="store_true", help="torch.compile of networks and losses")
 
 
 def main(arguments: list[str] | None = None) -> None:

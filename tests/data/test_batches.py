@@ -73,4 +73,4 @@ def test_maps_of_healthy_images_are_asked_for():
     image, label, arguments, keywords = PrepareHealthyAttribution()(batch, "cpu")
     torch.testing.assert_close(image, batch["image"])
     torch.testing.assert_close(label, batch["label"])
-    assert [argument.tolist() for argument in arguments] == [[True, False, True]] and keywords == {}
+    assert [argument.tolist() for argument in arguments] == [[0, 2]] and keywords == {}

@@ -78,7 +78,7 @@ def train(case: str, dtype: torch.dtype, rank: int = 0, processes: int = 1) -> d
         own = step[part]
         label = LABELS[own]
         healthy_only = loss.tv_weight == 0 and settings["loss"].get("constraint", "") in ("", "ross")
-        pred = network(image[own], *([label == 0] if healthy_only else []))
+        pred = network(image[own], *([(label == 0).nonzero().flatten()] if healthy_only else []))
         value = loss(pred, {"label": label, "mask": mask[own]})
         optimizer.zero_grad()
         value.backward()

@@ -88,15 +88,16 @@ def test_map_through_intensity_hinges_equals_autograd(size, in_channels, pooling
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("method", ["decoder", "autograd"])
-@pytest.mark.parametrize("attributed", [[True, False, True, False], [False, True, True, True], [False] * 4])
+@pytest.mark.parametrize("attributed", [[0, 2], [3, 1, 2], []])
 def test_maps_of_some_images_are_those_of_all(norm, method, attributed):
     network = AttributionNet(make_classifier(2, norm, True, knots=KNOTS), method).train()
     x = torch.randn(4, 1, 27, 33, dtype=torch.float64)
-    attributed = torch.tensor(attributed)
+    attributed = torch.tensor(attributed, dtype=torch.int64)
+    left_out = [number for number in range(4) if number not in attributed]
     every, some = network(x), network(x, attributed)
     torch.testing.assert_close(some[attributed], every[attributed], rtol=1e-12, atol=1e-15)
     torch.testing.assert_close(some[:, 1:], every[:, 1:])
-    assert some[~attributed, :1].isnan().all()
+    assert some[left_out, :1].isnan().all()
 
 
 def test_map_equals_autograd_on_the_odd_model_grid():
@@ -112,7 +113,7 @@ def test_map_equals_autograd_on_the_odd_model_grid():
 @pytest.mark.parametrize("size", SIZES)
 def test_gradients_with_some_images_are_those_of_a_loss_on_these(norm, size):
     x = torch.randn(4, 1, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    attributed = torch.tensor([False, True, False, True])
+    attributed = torch.tensor([3, 1])
     gradients = []
     for asked in (None, attributed):
         classifier = make_classifier(len(size), norm, True)
@@ -142,24 +143,6 @@ def test_channels_last_weights_give_the_same_map_and_gradients(norm, size):
         pred.square().mean().backward()
         gradients = torch.cat([p.grad.flatten() for p in classifier.parameters() if p.grad is not None])
         results.append((pred.detach(), gradients))
-    for found, expected in zip(*results, strict=True):
-        assert relative_difference(found, expected) < 1e-12
-
-
-@pytest.mark.filterwarnings(
-    "ignore:The .grad attribute of a Tensor"
-)  # the compiler's own, where it goes on after a break
-def test_compiled_network_gives_the_same_map_and_gradients():
-    x = torch.randn(4, 1, 27, 33, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    attributed = torch.tensor([True, False, True, False])
-    results = []
-    for compiled in (False, True):
-        classifier = make_classifier(2, "group", True, knots=KNOTS)
-        network = AttributionNet(classifier).train()
-        pred = (torch.compile(network, backend="aot_eager") if compiled else network)(x, attributed)
-        (pred[attributed, :1].square().mean() + pred[:, 1:].square().mean()).backward()
-        gradients = torch.cat([p.grad.flatten() for p in classifier.parameters() if p.grad is not None])
-        results.append((pred.detach().nan_to_num(), gradients))
     for found, expected in zip(*results, strict=True):
         assert relative_difference(found, expected) < 1e-12
 

@@ -91,7 +91,7 @@ def test_map_is_the_derivative_by_the_deviation(method):
 
 def test_maps_that_are_not_wanted_stay_unknown():
     network = AttributionNet(PatchGANClassifier(3, 1, (4, 4), (2, 2, 1)), atlas=HealthyAtlas(SHAPE))
-    attribution, _ = split_prediction(network(healthy_images(2), torch.tensor([True, False])))
+    attribution, _ = split_prediction(network(healthy_images(2), torch.tensor([0])))
     assert attribution[0].isfinite().all()
     assert attribution[1].isnan().all()
 
