@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,36 @@ def keep_annotations(entries: Sequence[Mapping[str, Any]], fraction: float, seed
     ]
 
 
+def _move(data: torch.Tensor, /, **kwargs: Any) -> torch.Tensor:
+    """Move a part of a batch to a device, as a plain tensor.
+
+    A compiled network takes no MetaTensors, and MONAI's trainer, which takes their metadata off for it, fails at making
+    a batch's images MetaTensors again.
+    """
+    tensor: torch.Tensor = convert_to_tensor(data, track_meta=False).to(**kwargs)
+    return tensor
+
+
+class PrepareLabelledBatch(PrepareBatch):
+    """Hand on images and labels, as plain tensors; for ``prepare_batch`` of MONAI's trainers.
+
+    Shape:
+        - image: ``(B, C, *spatial)``.
+        - label: ``(B,)``.
+    """
+
+    def __call__(
+        self,
+        batchdata: dict[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images and labels, moved to the device."""
+        move = partial(_move, device=device, non_blocking=non_blocking, **kwargs)
+        return move(batchdata[IMAGE]), move(batchdata[LABEL])
+
+
 class PrepareHealthyAttribution(PrepareBatch):
     """Ask the network for the attribution maps of healthy images only; for ``prepare_batch`` of MONAI's trainers.
 
@@ -46,7 +77,7 @@ class PrepareHealthyAttribution(PrepareBatch):
     Shape:
         - image: ``(B, C, *spatial)``.
         - label: ``(B,)``.
-        - third output: numbers of the N healthy images, ``(N,)``, int64.
+        - attributed: numbers of the N healthy images, ``(N,)``, int64.
     """
 
     def __call__(
@@ -57,10 +88,10 @@ class PrepareHealthyAttribution(PrepareBatch):
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor], dict[str, Any]]:
         """Return images, labels and the network's further arguments, moved to the device."""
-        image = batchdata[IMAGE].to(device=device, non_blocking=non_blocking, **kwargs)
-        label = batchdata[LABEL].to(device=device, non_blocking=non_blocking, **kwargs)
-        healthy = (convert_to_tensor(batchdata[LABEL], track_meta=False).flatten() == HEALTHY).nonzero().flatten()
-        return image, label, (healthy.to(device=device, non_blocking=non_blocking),), {}
+        move = partial(_move, device=device, non_blocking=non_blocking)
+        healthy = (batchdata[LABEL].flatten() == HEALTHY).nonzero().flatten()  # before a GPU has them: no wait for it
+        image, label = move(batchdata[IMAGE], **kwargs), move(batchdata[LABEL], **kwargs)
+        return image, label, (move(healthy),), {}
 
 
 class PrepareAnnotatedBatch(PrepareBatch):
@@ -91,8 +122,5 @@ class PrepareAnnotatedBatch(PrepareBatch):
                 f"a batch must hold {IMAGE}, {LABEL} and {MASK}, got no {' and no '.join(lacking)}. "
                 "Load masks and end the transforms with FillMissingMaskd."
             )
-        image = batchdata[IMAGE].to(device=device, non_blocking=non_blocking, **kwargs)
-        targets = {key: convert_to_tensor(batchdata[key], track_meta=False) for key in (LABEL, MASK)}
-        return image, {
-            key: target.to(device=device, non_blocking=non_blocking, **kwargs) for key, target in targets.items()
-        }
+        move = partial(_move, device=device, non_blocking=non_blocking, **kwargs)
+        return move(batchdata[IMAGE]), {key: move(batchdata[key]) for key in (LABEL, MASK)}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from monai.data import MetaTensor, list_data_collate
 
-from bundle.data.batches import PrepareAnnotatedBatch, PrepareHealthyAttribution, keep_annotations
+from bundle.data.batches import PrepareAnnotatedBatch, PrepareHealthyAttribution, PrepareLabelledBatch, keep_annotations
 from bundle.data.transforms import FillMissingMaskd
 
 PATIENTS = [{"subject": f"p{n}", "label": 1, "mask": f"p{n}.nii"} for n in range(8)]
@@ -56,7 +56,7 @@ def test_batch_brings_labels_and_maps():
     image, target = PrepareAnnotatedBatch()(
         list_data_collate([FillMissingMaskd("mask")(item) for item in items]), "cpu"
     )
-    torch.testing.assert_close(image.as_tensor(), torch.stack([item.as_tensor() for item in images]))
+    assert type(image) is torch.Tensor and torch.equal(image, torch.stack([item.as_tensor() for item in images]))
     assert target["label"].tolist() == [0, 1, 1]
     expected = torch.stack([torch.zeros(1, 4, 5), torch.full((1, 4, 5), torch.nan), lesion])
     torch.testing.assert_close(target["mask"], expected, equal_nan=True)
@@ -68,9 +68,16 @@ def test_batch_without_maps_is_refused():
         PrepareAnnotatedBatch()({"image": torch.zeros(2, 1, 4, 4), "label": torch.zeros(2)})
 
 
+def test_images_are_plain_tensors():
+    batch = {"image": MetaTensor(torch.rand(2, 1, 4, 5)), "label": torch.tensor([0, 1])}
+    image, label = PrepareLabelledBatch()(batch, "cpu")
+    assert type(image) is torch.Tensor and torch.equal(image, batch["image"].as_tensor())
+    assert label.tolist() == [0, 1]
+
+
 def test_maps_of_healthy_images_are_asked_for():
-    batch = {"image": torch.rand(3, 1, 4, 5), "label": torch.tensor([[0], [1], [0]])}
+    batch = {"image": MetaTensor(torch.rand(3, 1, 4, 5)), "label": torch.tensor([[0], [1], [0]])}
     image, label, arguments, keywords = PrepareHealthyAttribution()(batch, "cpu")
-    torch.testing.assert_close(image, batch["image"])
-    torch.testing.assert_close(label, batch["label"])
+    assert type(image) is torch.Tensor and torch.equal(image, batch["image"].as_tensor())
+    assert torch.equal(label, batch["label"])
     assert [argument.tolist() for argument in arguments] == [[0, 2]] and keywords == {}

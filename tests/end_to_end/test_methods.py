@@ -84,6 +84,16 @@ def test_overlay_trains(train, overlays):
     assert all(torch.isfinite(tensor).all() for tensor in state["states"]["network"].values())
 
 
+@trains
+@pytest.mark.parametrize("overlays", [["sup", "estimators/ieg"], ["unsup_tv"], ["erion"]], ids="+".join)
+def test_compiled_training_is_that_without(train, tmp_path, overlays):
+    torch.compiler.reset()  # the number of graphs of a function is limited
+    compilation = {"backend": "aot_eager", "fullgraph": True}
+    options = [{}, {"compile": True, "train::compilation": compilation}]
+    expected, found = (train(overlays, tmp_path / str(i), **options[i])["states"]["network"] for i in range(2))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_loss_is_that_of_the_method(method):
     generator = torch.Generator().manual_seed(0)

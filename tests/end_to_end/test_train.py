@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -95,6 +96,12 @@ def test_checkpointing_of_activations_changes_nothing(output_dir, train):
     folder = train(use_checkpoint="true")
     assert json.loads((folder / "config.json").read_text())["use_checkpoint"] == "true"
     assert_same_training(output_dir, folder)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_training_gives_the_same_weights(output_dir, train):
+    expected, found = (load(folder / "model_final.pt") for folder in (output_dir, train(compile="true")))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
