@@ -112,6 +112,16 @@ def test_killed_and_resumed_training_is_that_of_one_process(resumed, run, traini
         assert found["best_model"]["best"] == pytest.approx(expected["best_model"]["best"], abs=1e-3)  # of 9000 voxels
 
 
+def test_compiled_training_is_that_of_one_process(start, run, training_cohort, tmp_path):
+    options = {"dataset_dir": training_cohort, **TRAINING, "max_epochs": 1}
+    compilation = {"compile": "true", "train#compilation": "{'backend': 'aot_eager'}"}
+    shared = start("train", output_dir=tmp_path / "shared", **options, **compilation)
+    run("train", output_dir=tmp_path / "alone", **options)
+    finish(shared)
+    found, expected = (load(tmp_path / name / "model_final.pt") for name in ("shared", "alone"))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_only_one_process_writes(resumed):
     names = [path.name for path in resumed[0].iterdir()]
     events = [name for name in names if name.startswith("events.")]
