@@ -85,6 +85,14 @@ def test_overlay_trains(train, overlays):
 
 
 @trains
+def test_training_computes_without_denormal_numbers(train):
+    small = torch.tensor(1e-30)
+    assert (small * 1e-10).item() > 0
+    train(["no_cons"])
+    assert (small * 1e-10).item() == 0
+
+
+@trains
 @pytest.mark.parametrize("overlays", [["sup", "estimators/ieg"], ["unsup_tv"], ["erion"]], ids="+".join)
 def test_compiled_training_is_that_without(train, tmp_path, overlays):
     torch.compiler.reset()  # the number of graphs of a function is limited
