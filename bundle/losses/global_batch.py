@@ -67,7 +67,7 @@ def global_mean(values: torch.Tensor, counted: torch.Tensor | None = None, *, if
     if counted is None:
         total, count = values.sum(), torch.full((), values.numel(), device=values.device)
     else:
-        total = values.where(counted, 0.0).sum()
+        total = values.sum_to_size(counted.shape).where(counted, 0.0).sum()  # of whole images first: less to leave out
         count = counted.sum() * (values.numel() // max(1, counted.numel()))
     if idist.get_world_size() > 1:
         both = _sum_over_processes(torch.stack([total.double(), count.double()]))

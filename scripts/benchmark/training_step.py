@@ -46,8 +46,8 @@ def make_steps(args: argparse.Namespace) -> dict[str, measuring.Function]:
     images = measuring.draw_images(args)
     label = torch.arange(args.batch_size, device=args.device) % 2
     healthy = (label == HEALTHY).nonzero().flatten()
-    # Weights stay as they are: once logits saturate, gradients are denormal numbers, which take a processor 30 times as
-    # long, and no two steps would be compared at the same weights.
+    # Weights stay as they are: steps are compared at the same ones, and once logits saturate, gradients are denormal
+    # numbers, which slow a processor down (docs/performance.md).
     optimizer = torch.optim.Adam(classifier.parameters(), lr=0.0, fused=True)
 
     def autocast() -> AbstractContextManager[Any]:

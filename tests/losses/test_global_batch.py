@@ -146,3 +146,20 @@ def test_mean_of_no_value():
     mean.backward()  # in the graph, even with nothing to average
     assert mean.item() == 0.0 and values.grad.shape == (0, 4)
     assert math.isnan(global_mean(values, if_none=math.nan).item())
+
+
+@pytest.mark.parametrize("counted", [[[True], [False]], [[True, True], [False, False]]], ids=["images", "voxels"])
+def test_values_that_do_not_count_are_left_out(counted):
+    values = torch.tensor([[1.0, 5.0], [7.0, 8.0]], requires_grad=True)
+    mean = global_mean(values, torch.tensor(counted))
+    mean.backward()
+    assert mean.item() == 3.0
+    assert values.grad.tolist() == [[0.5, 0.5], [0.0, 0.0]]
+
+
+def test_mean_of_none_that_counts():
+    values = torch.tensor([[math.nan, 5.0]], requires_grad=True)
+    mean = global_mean(values, torch.tensor([[False]]))
+    mean.backward()
+    assert mean.item() == 0.0 and values.grad.tolist() == [[0.0, 0.0]]
+    assert math.isnan(global_mean(values, torch.tensor([[False]]), if_none=math.nan).item())
