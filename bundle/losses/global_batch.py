@@ -55,7 +55,8 @@ def global_mean(values: torch.Tensor, counted: torch.Tensor | None = None, *, if
     compiled graph does not break.
 
     Args:
-        values: this process's values; those that do not count must be finite all the same, or their gradient is NaN.
+        values: this process's values. Those that do not count may be anything, but where they come from a formula, its
+            derivative must be finite: the gradient is 0 times that.
         counted: which values count; None for all.
         if_none: mean where no process has a value that counts.
 
