@@ -31,8 +31,6 @@ class _SumOverProcesses(torch.autograd.Function):
         return grads[0] * idist.get_world_size()
 
 
-# A compiled graph ends here: Ignite picks the collective call while it runs.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _sum_over_processes(value: torch.Tensor) -> torch.Tensor:
     return cast(torch.Tensor, _SumOverProcesses.apply(value))  # type: ignore[no-untyped-call]
 
