@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bundle.handlers.running_config import calling_parser
+from bundle.handlers.running_config import required_parser
 from bundle.preflight import exit_with
 
 _WRONG_LETTERS = 2  # of both names together: one letter is another or stands elsewhere, or up to two are missing
@@ -22,10 +22,7 @@ def check_option_names() -> None:
         SystemExit: When there are such entries; the message has one line for each.
         ValueError: When it is not called from a config.
     """
-    parser = calling_parser()
-    if parser is None:
-        raise ValueError("check_option_names must be called from a config, got no ConfigParser among callers")
-    config = parser.get()
+    config = required_parser("check_option_names").get()
     used = {name for text in _texts(config) for name in re.findall(r"@(\w+)", text)} & config.keys()
     matches = {name: _resembling(name, used) for name in config.keys() - used}
     exit_with(

@@ -1,4 +1,4 @@
-"""The order of the tests, and the floating-point mode that each starts in."""
+"""The order of the tests, and what none of them leaves to the next."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def denormal_numbers() -> Iterator[None]:
     """Bring denormal numbers back, which a training in this process turns off."""
     yield
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def no_graphs_of_other_tests() -> None:
+    """Forget compiled graphs, whose number is limited for each function."""
+    torch.compiler.reset()

@@ -26,9 +26,7 @@ def save_running_config(path: str | Path) -> None:
     Raises:
         ValueError: When it is not called from a config.
     """
-    parser = calling_parser()
-    if parser is None:
-        raise ValueError(f"{path}: save_running_config must be called from a config, got no ConfigParser among callers")
+    parser = required_parser(f"{path}: save_running_config")
     config = {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
     if is_first_process():
         write_text_atomically(path, json.dumps(config, indent=4, default=str) + "\n")
@@ -43,3 +41,18 @@ def calling_parser() -> Any:
             return caller
         frame = frame.f_back
     return None
+
+
+def required_parser(asking: str) -> Any:
+    """Return the parser of the config that a function is called from.
+
+    Args:
+        asking: what the error names.
+
+    Raises:
+        ValueError: When it is called from elsewhere.
+    """
+    parser = calling_parser()
+    if parser is None:
+        raise ValueError(f"{asking} must be called from a config, got no ConfigParser among callers")
+    return parser

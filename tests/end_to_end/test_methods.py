@@ -93,9 +93,9 @@ def test_training_computes_without_denormal_numbers(train):
 
 
 @trains
+@pytest.mark.usefixtures("no_graphs_of_other_tests")
 @pytest.mark.parametrize("overlays", [["sup", "estimators/ieg"], ["unsup_tv"], ["erion"]], ids="+".join)
 def test_compiled_training_is_that_without(train, tmp_path, overlays):
-    torch.compiler.reset()  # the number of graphs of a function is limited
     compilation = {"backend": "aot_eager", "fullgraph": True}
     options = [{}, {"compile": True, "train::compilation": compilation}]
     expected, found = (train(overlays, tmp_path / str(i), **options[i])["states"]["network"] for i in range(2))

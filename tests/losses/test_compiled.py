@@ -7,6 +7,8 @@ import torch
 
 from bundle.losses import AttributionConstraintLoss
 
+pytestmark = pytest.mark.usefixtures("no_graphs_of_other_tests")
+
 CASES = {
     "paper_units": {"alpha": 1.0e8},
     "relative": {"alpha": 2.0, "sharpness": 8.0},
@@ -15,12 +17,6 @@ CASES = {
     "erion": {"alpha": 2.0, "constraint": "total_variation"},
     "unsup_tv_ridge": {"alpha": 2.0, "sharpness": 8.0, "tv_weight": 0.1, "ridge": 0.1},
 }
-
-
-@pytest.fixture(autouse=True)
-def no_graphs_of_other_tests():
-    """Forget compiled graphs, whose number is limited for each function."""
-    torch.compiler.reset()
 
 
 def make_batch(labels: list[int]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

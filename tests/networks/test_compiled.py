@@ -11,14 +11,10 @@ from monai.bundle import ConfigParser
 from bundle.attributions import PathSampler
 from bundle.networks import AttributionNet, PatchGANClassifier
 
+pytestmark = pytest.mark.usefixtures("no_graphs_of_other_tests")
+
 GRID = (40, 44, 36)
 HEALTHY = torch.tensor([0, 2])
-
-
-@pytest.fixture(autouse=True)
-def no_graphs_of_other_tests():
-    """Forget compiled graphs, whose number is limited for each function."""
-    torch.compiler.reset()
 
 
 def make_patchgan(norm: str, sampler: PathSampler | None) -> AttributionNet:

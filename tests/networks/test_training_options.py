@@ -34,12 +34,10 @@ def train(use_checkpoint: bool = False, compiled: bool = False) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in classifier.parameters()])
 
 
-@pytest.mark.filterwarnings("ignore:Will convert to PyTorch Tensor")  # MONAI's, for every batch
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler's own, about the loss's argument
 def test_compiled_training_gives_the_same_weights():
     torch.testing.assert_close(train(compiled=True), train(), rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.filterwarnings("ignore:Will convert to PyTorch Tensor")
 def test_checkpointed_training_gives_the_same_weights():
     torch.testing.assert_close(train(use_checkpoint=True), train(), rtol=1e-5, atol=1e-7)
